@@ -64,6 +64,17 @@ const MUTABLE: [&str; 8] = [
     "proowner", "proacl", "typowner", "typacl", "oprowner", "opcowner", "opfowner", "nspowner",
 ];
 
+/// What is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// All that initdb makes: of a server on which it ran just now.
+    All,
+    /// What has the same OID in every cluster of a major version: of a cluster that another initdb made.
+    Pinned,
+}
+
+/// The first OID that initdb gives out by itself.
+const FIRST_OF_INITDB: u32 = 12000;
 /// The first OID that no object of initdb has.
 const FIRST_OF_USERS: u32 = 16384;
 /// The OID of the schema `pg_catalog`.
@@ -92,7 +103,11 @@ impl SystemCatalogs {
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn read(endpoint: &Endpoint, database: &str) -> Result<Self, DatabaseError> {
+    pub async fn read(
+        endpoint: &Endpoint,
+        database: &str,
+        compared: Compared,
+    ) -> Result<Self, DatabaseError> {
         let mut session = Session::superuser(endpoint, database, &Terms::default()).await?;
         let pairs = session.rows(COLUMNS).await?;
         let columns = CATALOGS.iter().map(|catalog| {
@@ -129,6 +144,11 @@ impl SystemCatalogs {
                 let of_relation = of_relation.filter(|_| catalog.named_by == "ev_class");
                 let name = of_relation.unwrap_or(&name);
                 if !is_of_initdb(catalog, &all.columns[at], row, name) {
+                    return;
+                }
+                let oid = String::from_utf8_lossy(&self::field(&all.columns[at], row, "oid"))
+                    .parse::<u32>();
+                if compared == Compared::Pinned && oid.is_ok_and(|oid| oid >= FIRST_OF_INITDB) {
                     return;
                 }
                 let object = format!("{} {}", catalog.kind, quote_ident(name));

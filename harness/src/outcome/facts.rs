@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::finding::{Finding, NotTested};
+use super::recovery::{ClusterFacts, RecoveryFacts};
 use crate::units::{show_bytes, show_counted};
 
 /// An objective of the scenario and what was measured.
@@ -482,6 +483,8 @@ pub struct ProofFacts {
     pub not_compared: Vec<NotTested>,
     /// The rehearsal of a major upgrade; `None` where the scenario asks for none.
     pub upgrade: Option<UpgradeFacts>,
+    /// What was read of a recovered cluster; `None` for dumps.
+    pub cluster: Option<ClusterFacts>,
 }
 
 /// The rehearsal of a major upgrade.
@@ -549,4 +552,6 @@ pub struct RestoreFacts {
     pub left_out: Vec<TableHeld>,
     /// Why no rows were left out although only some checks were selected, a lowercase fragment.
     pub none_left_out_because: Option<String>,
+    /// The recovery of a base backup; `None` for dumps.
+    pub recovery: Option<RecoveryFacts>,
 }

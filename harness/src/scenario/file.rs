@@ -91,6 +91,7 @@ pub const TOP_KEYS: &[&str] = &[
     "description",
     "backup",
     "recovery",
+    "pitr",
     "server",
     "restore",
     "proof",

@@ -20,7 +20,7 @@ use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome, WaiverSt
 use crate::verdict::{Verdict, verdict};
 
 /// A result, or what is wrong with the record.
-type Read<T> = Result<T, outcome::CouldNotRun>;
+pub(super) type Read<T> = Result<T, outcome::CouldNotRun>;
 
 /// What tells one record from another, whatever else its shape may be.
 #[derive(Debug, Deserialize)]
@@ -110,7 +110,7 @@ impl Report {
             evidence: None,
             started: time("started", &self.started)?,
             duration: seconds("duration_s", self.duration_s)?,
-            proof: self.proof.map(Proof::read),
+            proof: self.proof.map(Proof::read).transpose()?,
             stages: each(self.stages, Stage::read)?,
             checks: each(self.checks, Check::read)?,
             conduct: all(self.conduct, CheckConduct::read),
@@ -369,14 +369,14 @@ fn contradiction(what: &str) -> outcome::CouldNotRun {
 }
 
 /// A time of a record.
-fn time(key: &str, text: &str) -> Read<Timestamp> {
+pub(super) fn time(key: &str, text: &str) -> Read<Timestamp> {
     let unreadable =
         |error| outcome::CouldNotRun::new(format!("the record cannot be read: `{key}`: {error}"));
     text.parse().map_err(|error: jiff::Error| unreadable(error))
 }
 
 /// A duration of a record, to the nanosecond. What is longer than a duration can be is the longest one.
-fn seconds(key: &str, value: f64) -> Read<Duration> {
+pub(super) fn seconds(key: &str, value: f64) -> Read<Duration> {
     if value < 0.0 {
         return Err(outcome::CouldNotRun::new(format!(
             "the record cannot be read: `{key}` is {value}, expected 0 or more"

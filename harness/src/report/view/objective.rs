@@ -10,6 +10,9 @@ const GAPS: usize = 4;
 pub(in crate::report) fn objective_meaning(name: &str) -> &'static str {
     match name {
         "restore-within" => "time of the restore (recovery time objective, RTO)",
+        "max-data-loss" => {
+            "data lost by the recovery, as the canary shows (recovery point objective, RPO)"
+        }
         "max-age" => "age of the backup (recovery point objective, RPO)",
         "daily" => "days with a backup (retention)",
         "weekly" => "weeks with a backup (retention)",

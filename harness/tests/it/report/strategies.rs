@@ -455,6 +455,7 @@ fn restore() -> impl Strategy<Value = RestoreFacts> {
                 rows,
                 left_out: selection.0,
                 none_left_out_because: selection.1,
+                recovery: None,
             },
         )
 }
@@ -508,6 +509,7 @@ fn upgrade() -> impl Strategy<Value = ProofFacts> {
         views: u64::from(to) + 2,
         large_objects: u64::from(to) + 3,
         not_compared: vec![NotTested::new("a", "b")],
+        cluster: None,
     })
 }
 

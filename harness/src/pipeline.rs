@@ -180,6 +180,13 @@ impl<'a> Pipeline<'a> {
             return Err(CouldNotRun::with_hint(reason, "report it with the command line").into());
         }
         let backup = self.inspect(record).await?;
+        if backup.physical.is_some() {
+            return Err(CouldNotRun::with_hint(
+                "this command takes a dump, and the backup is a base backup",
+                "`redrill run` recovers and proves it; name a dump of the same database for this command",
+            )
+            .into());
+        }
         let mut restored = self.restore(backup, servers, record).await?;
         restored.prove(record, None).await?;
         Ok(restored)

@@ -87,6 +87,9 @@ SELECT c.relname, a.attname
  ORDER BY c.relname, a.attnum";
 const RELATIONS: &str = "SELECT oid, relname FROM pg_catalog.pg_class";
 
+/// A catalog and what identifies a row in it.
+type RowKey = (&'static str, Vec<u8>);
+
 /// The rows of the system catalogs of a database in which nothing is replaced yet.
 #[derive(Debug)]
 pub struct SystemCatalogs {
@@ -96,6 +99,8 @@ pub struct SystemCatalogs {
     rows: HashMap<[u8; 32], String>,
     /// Names of functions.
     functions: HashSet<Vec<u8>>,
+    /// Catalog and OID of each row, where a row may be missing: another minor version of initdb did not make it.
+    made_by_other: HashMap<[u8; 32], RowKey>,
 }
 
 impl SystemCatalogs {
@@ -125,6 +130,7 @@ impl SystemCatalogs {
             columns: columns.collect(),
             rows: HashMap::new(),
             functions: HashSet::new(),
+            made_by_other: HashMap::new(),
         };
         let relations = session.rows(RELATIONS).await?;
         let relations: HashMap<String, String> = relations
@@ -136,6 +142,7 @@ impl SystemCatalogs {
             .collect();
         for (at, catalog) in CATALOGS.iter().enumerate() {
             let (rows, functions) = (&mut all.rows, &mut all.functions);
+            let made_by_other = &mut all.made_by_other;
             let field = |row: &[u8], column: &str| field(&all.columns[at], row, column);
             let take = |row: &[u8]| {
                 let field = field(row, catalog.named_by);
@@ -152,6 +159,10 @@ impl SystemCatalogs {
                     return;
                 }
                 let object = format!("{} {}", catalog.kind, quote_ident(name));
+                if compared == Compared::Pinned {
+                    let key = row_key(catalog, &all.columns[at], row);
+                    made_by_other.insert(Sha256::digest(row).into(), key);
+                }
                 rows.insert(Sha256::digest(row).into(), object);
                 if catalog.name == "pg_proc" {
                     functions.insert(field);
@@ -190,9 +201,13 @@ impl SystemCatalogs {
         let mut session = Session::superuser(endpoint, database, &Terms::default()).await?;
         let mut missing: HashSet<&[u8; 32]> = self.rows.keys().collect();
         let mut found = BTreeSet::new();
+        let mut seen: HashSet<RowKey> = HashSet::new();
         for (catalog, columns) in CATALOGS.iter().zip(&self.columns) {
             let take = |row: &[u8]| {
                 let digest: [u8; 32] = Sha256::digest(row).into();
+                if !self.made_by_other.is_empty() {
+                    seen.insert(row_key(catalog, columns, row));
+                }
                 if !missing.remove(&digest) && self.overloads(catalog, columns, row) {
                     let name = field(columns, row, catalog.named_by);
                     let name = String::from_utf8_lossy(&name).into_owned();
@@ -202,6 +217,12 @@ impl SystemCatalogs {
             session.copy_out(&copy(catalog, columns), take).await?;
         }
         session.close().await;
+        // What is not there at all answers nothing.
+        missing.retain(|digest| {
+            self.made_by_other
+                .get(*digest)
+                .is_none_or(|key| seen.contains(key))
+        });
         found.extend(missing.into_iter().map(|digest| self.rows[digest].clone()));
         Ok(found)
     }
@@ -228,6 +249,15 @@ impl SystemCatalogs {
             _ => false,
         }
     }
+}
+
+/// What identifies a row of a catalog: its OID, or its name where it has none.
+fn row_key(catalog: &SystemCatalog, columns: &[String], row: &[u8]) -> RowKey {
+    let column = match columns.iter().any(|column| column == "oid") {
+        true => "oid",
+        false => catalog.named_by,
+    };
+    (catalog.name, field(columns, row, column))
 }
 
 /// Whether a row is one of initdb which no dump removes or puts anew, as `--clean` does with the schema `public` and the extension

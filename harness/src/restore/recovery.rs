@@ -21,7 +21,7 @@ use crate::server::{DataSource, ThrowawayServer};
 /// parts of their extension do not work without.
 const PRELOADED: [&str; 2] = ["age", "pg_stat_statements"];
 /// Settings of a file that say nothing: `initdb` writes them, or they name places of the source.
-const USUAL: [&str; 14] = [
+const USUAL: [&str; 17] = [
     "data_directory",
     "datestyle",
     "default_text_search_config",
@@ -35,6 +35,9 @@ const USUAL: [&str; 14] = [
     "lc_time",
     "log_timezone",
     "max_connections",
+    "max_wal_size",
+    "min_wal_size",
+    "shared_buffers",
     "timezone",
 ];
 /// What the server says where the backup or its WAL is at fault.
@@ -90,7 +93,11 @@ impl DataSource for Recovery {
         let (name, value) = match &base.recovery.target {
             Target::Latest => return settings,
             Target::Immediate => ("recovery_target", "immediate".to_owned()),
-            Target::Time(time) => ("recovery_target_time", time.to_string()),
+            // Names of time zones, such as `Z`, are not known yet when the server reads it.
+            Target::Time(time) => (
+                "recovery_target_time",
+                time.strftime("%Y-%m-%d %H:%M:%S%.6f+00").to_string(),
+            ),
             Target::Lsn(lsn) => ("recovery_target_lsn", lsn.to_string()),
             Target::Transaction(transaction) => ("recovery_target_xid", transaction.to_string()),
             Target::Name(name) => ("recovery_target_name", name.clone()),
@@ -171,7 +178,6 @@ async fn recover_within(
             return Ok(log);
         }
     };
-    log.facts.duration = began.elapsed();
     let phases = replay.phases().into_iter();
     log.facts.phases = phases
         .map(|(name, duration)| Phase {
@@ -179,6 +185,8 @@ async fn recover_within(
             duration,
         })
         .collect();
+    // The empty server that was there before is none of it.
+    log.facts.duration = log.facts.phases.iter().map(|phase| phase.duration).sum();
     let mut facts = RecoveryFacts {
         replayed_in: replay.replayed_in(),
         switched_off: switched_off(base, &libraries),

@@ -27,7 +27,8 @@ pub async fn server(
     if let Some(error) = older(scenario, backup) {
         return unable(error.into());
     }
-    if let Some(error) = unrecoverable(scenario, backup) {
+    let rehearses = context.rehearse && scenario.rehearse.is_some();
+    if let Some(error) = unrecoverable(scenario, backup, rehearses) {
         return unable(error.into());
     }
     let groups = backup.by_server();
@@ -52,9 +53,7 @@ pub async fn server(
         .map(|(slot, (_, group))| async {
             let wanted = Wanted {
                 neighbours,
-                copies: context.keep.is_some()
-                    || (context.rehearse && scenario.rehearse.is_some())
-                    || backup.physical.is_some(),
+                copies: context.keep.is_some() || rehearses || backup.physical.is_some(),
                 ..wanted(group, &scenario.restore)
             };
             let owner = slot.run.as_ref().unwrap_or(run);
@@ -182,8 +181,14 @@ fn older(scenario: &Scenario, backup: &Backup) -> Option<CouldNotRun> {
 }
 
 /// Why a base backup cannot be recovered on the server that the scenario asks for.
-fn unrecoverable(scenario: &Scenario, backup: &Backup) -> Option<CouldNotRun> {
+fn unrecoverable(scenario: &Scenario, backup: &Backup, rehearses: bool) -> Option<CouldNotRun> {
     let base = backup.physical.as_ref()?;
+    if rehearses {
+        return Some(CouldNotRun::with_hint(
+            "a rehearsal on a recovered cluster is not part of this version",
+            "rehearse with a dump of the same database",
+        ));
+    }
     if scenario
         .server
         .major

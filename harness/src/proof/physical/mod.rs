@@ -177,14 +177,17 @@ async fn open(server: &ThrowawayServer, database: &str) -> Result<Session, Could
 /// It says nothing about the data: the connection is lost, the machine has no room, a library is missing.
 fn fault(object: &str, expected: &str, error: DatabaseError) -> Result<Finding, CouldNotRun> {
     let state = error.sqlstate.as_deref().unwrap_or_default();
-    let of_machine = error.lost || ["53", "57"].iter().any(|class| state.starts_with(class));
+    let of_machine = error.lost
+        || ["53", "57", "55P03"]
+            .iter()
+            .any(|class| state.starts_with(class));
     if of_machine
         || error.mentions("could not access file")
         || error.mentions("could not load library")
     {
         return Err(CouldNotRun::with_hint(
             format!("{object}: {error}"),
-            "look at the memory and the disk of this machine, and whether the server has the libraries of all extensions",
+            "look at the memory and the disk of this machine, whether the server has the libraries of all extensions, and for prepared transactions that hold locks",
         ));
     }
     let finding = Finding::about(object, expected, error.to_string());

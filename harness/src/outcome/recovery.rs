@@ -32,12 +32,6 @@ impl RecoveryFacts {
     #[must_use]
     pub fn rate(&self) -> Option<u64> {
         let seconds = self.replayed_in?.as_secs_f64();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a rate for people"
-        )]
         (seconds > 0.0).then(|| (self.replayed as f64 / seconds) as u64)
     }
 }

@@ -314,6 +314,12 @@ impl Archive {
 impl Progress<'_> {
     /// Notes a record; whether the recovery goes on.
     fn take(&mut self, record: &Record) -> bool {
+        if let Event::BackupEnd { start } = &record.event
+            && *start == self.label.start
+        {
+            // Before the target: `immediate` is here.
+            self.wal.consistent.get_or_insert(record.end);
+        }
         let consistent = self.wal.consistent;
         let is_consistent = |at: Lsn| consistent.is_some_and(|from| at >= from);
         let inclusive = self.physical.inclusive;
@@ -364,9 +370,6 @@ impl Progress<'_> {
                 self.wal
                     .restore_points
                     .push(name.escape_default().to_string());
-            }
-            Event::BackupEnd { start } if *start == self.label.start => {
-                self.wal.consistent.get_or_insert(record.end);
             }
             _ => {}
         }

@@ -91,9 +91,9 @@ fn seal(file: &mut [u8], block: u32) {
 }
 
 #[rstest]
-#[case::heap_page(|files: &mut Files| { let t = table(files); flip(files.get_mut(&t).unwrap(), 5000); }, "page 0: expected its own checksum")]
-#[case::index_page(|files: &mut Files| { let i = index(files); flip(files.get_mut(&i).unwrap(), PAGE + 5000); }, "page 1: expected its own checksum")]
-#[case::visibility_map(|files: &mut Files| { let t = table(files) + "_vm"; flip(files.get_mut(&t).unwrap(), 30); }, "_vm page 0: expected its own checksum")]
+#[case::heap_page(|files: &mut Files| { let t = table(files); flip(files.get_mut(&t).unwrap(), 5000); }, "page 0 expected its own checksum")]
+#[case::index_page(|files: &mut Files| { let i = index(files); flip(files.get_mut(&i).unwrap(), PAGE + 5000); }, "page 1 expected its own checksum")]
+#[case::visibility_map(|files: &mut Files| { let t = table(files) + "_vm"; flip(files.get_mut(&t).unwrap(), 30); }, "_vm page 0 expected its own checksum")]
 #[case::part_of_a_page(|files: &mut Files| { let t = table(files); files.get_mut(&t).unwrap().truncate(PAGE + 100); }, "a part of a page at its end")]
 fn pages_are_verified_before_a_server_starts(
     #[case] change: impl FnOnce(&mut Files),

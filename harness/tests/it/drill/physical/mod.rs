@@ -112,7 +112,8 @@ fn find(folder: &Path, name: &str) -> Option<PathBuf> {
 fn orders(rows: u32) -> String {
     format!(
         "[[check.row-count]]\ntable = \"public.orders\"\nmin = {rows}\nmax = {rows}\n\
-         [[check.role]]\nrole = \"app\"\nfloor = [\"select on public.orders\"]\n"
+         [[check.role]]\nrole = \"app\"\ndatabase = \"shop\"\nfloor = [\"select on public.orders\"]\n\
+         ceiling = [\"select on public.orders\", \"usage on schema public\", \"connect, temporary on database shop\"]\n"
     )
 }
 
@@ -222,8 +223,8 @@ fn a_canary_shows_what_was_lost() {
 #[case::other_major("major = 17", "starts on a server of that version only")]
 fn a_server_that_cannot_recover_it_is_named(#[case] server: &str, #[case] says: &str) {
     let copy = Copy::make();
-    let more = format!("{}[server]\n{server}\n", orders(1));
-    let drilled = copy.drill("local", "target = \"latest\"", &more);
+    let provider = format!("local]\n[server]\n{server}\n[objective");
+    let drilled = copy.drill(&provider, "target = \"latest\"", &orders(1));
     assert_eq!(drilled.code, 3, "{}", drilled.said);
     assert!(drilled.said.contains(says), "{}", drilled.said);
 }

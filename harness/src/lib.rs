@@ -10,6 +10,7 @@ pub mod cleanup;
 pub mod cli;
 pub mod command;
 pub mod context;
+pub mod data_folder;
 pub mod database;
 pub mod digest;
 mod disk;

@@ -131,7 +131,7 @@ impl<'a> Pipeline<'a> {
                 && started.any(|(_, server, _)| !server.facts().has_extension(&stub.extension))
         });
         let groups = backup.by_server().into_iter();
-        let clusters: Vec<Cluster<'_>> = groups
+        let mut clusters: Vec<Cluster<'_>> = groups
             .zip(servers.started(self.run))
             .map(|((_, group), (name, server, run))| Cluster {
                 name,
@@ -144,10 +144,21 @@ impl<'a> Pipeline<'a> {
         let major = self.scenario.server.major;
         let work = stage::restore(&settings, &left_out, &clusters, major, self.context);
         let log = record.stage(Stage::Restore, work).await?;
+        let mut facts = backup.facts();
+        if backup.physical.is_some() {
+            // A base backup says what it contains only now.
+            for cluster in &mut clusters {
+                cluster.databases.clone_from(&log.databases);
+            }
+            facts.databases.clone_from(&log.databases);
+            facts.roles.clone_from(&log.roles);
+            facts.extensions.clone_from(&log.extensions);
+            record.learn_backup(facts.clone());
+        }
         Ok(RestoredBackup {
             pipeline: self,
             clusters,
-            facts: backup.facts(),
+            facts,
             backup,
             settings,
             log,
@@ -169,6 +180,13 @@ impl<'a> Pipeline<'a> {
             return Err(CouldNotRun::with_hint(reason, "report it with the command line").into());
         }
         let backup = self.inspect(record).await?;
+        if backup.physical.is_some() {
+            return Err(CouldNotRun::with_hint(
+                "this command takes a dump, and the backup is a base backup",
+                "`redrill run` recovers and proves it; name a dump of the same database for this command",
+            )
+            .into());
+        }
         let mut restored = self.restore(backup, servers, record).await?;
         restored.prove(record, None).await?;
         Ok(restored)
@@ -254,7 +272,7 @@ impl<'a> RestoredBackup<'a> {
             servers,
         });
         let (clusters, with) = (&self.clusters, (settings, *context));
-        let work = stage::proof(scenario.proof, clusters, &self.log, with, rehearsal);
+        let work = stage::proof(scenario, clusters, &self.log, with, rehearsal);
         self.counts = record.stage(Stage::Proof, work).await?;
         Ok(())
     }

@@ -4,13 +4,17 @@
 //! - `lsn`, `fault`: places in the WAL; what is wrong, as data
 //! - `control`: `pg_control`; `label`: `backup_label` and `tablespace_map`
 //! - `manifest`: `backup_manifest`, and the checksums of files while they are read
+//! - `page`: data pages and their checksums; `roles`: who may log in; `conf`: what files of settings set
 //! - `wal`: segments, their records, timelines
 
+pub mod conf;
 pub mod control;
 pub mod fault;
 pub mod label;
 pub mod lsn;
 pub mod manifest;
+pub mod page;
+pub mod roles;
 pub mod wal;
 
 mod bytes;

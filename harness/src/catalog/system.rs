@@ -64,6 +64,17 @@ const MUTABLE: [&str; 8] = [
     "proowner", "proacl", "typowner", "typacl", "oprowner", "opcowner", "opfowner", "nspowner",
 ];
 
+/// What is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// All that initdb makes: of a server on which it ran just now.
+    All,
+    /// What has the same OID in every cluster of a major version: of a cluster that another initdb made.
+    Pinned,
+}
+
+/// The first OID that initdb gives out by itself.
+const FIRST_OF_INITDB: u32 = 12000;
 /// The first OID that no object of initdb has.
 const FIRST_OF_USERS: u32 = 16384;
 /// The OID of the schema `pg_catalog`.
@@ -76,6 +87,9 @@ SELECT c.relname, a.attname
  ORDER BY c.relname, a.attnum";
 const RELATIONS: &str = "SELECT oid, relname FROM pg_catalog.pg_class";
 
+/// A catalog and what identifies a row in it.
+type RowKey = (&'static str, Vec<u8>);
+
 /// The rows of the system catalogs of a database in which nothing is replaced yet.
 #[derive(Debug)]
 pub struct SystemCatalogs {
@@ -85,6 +99,8 @@ pub struct SystemCatalogs {
     rows: HashMap<[u8; 32], String>,
     /// Names of functions.
     functions: HashSet<Vec<u8>>,
+    /// Catalog and OID of each row, where a row may be missing: another minor version of initdb did not make it.
+    made_by_other: HashMap<[u8; 32], RowKey>,
 }
 
 impl SystemCatalogs {
@@ -92,7 +108,11 @@ impl SystemCatalogs {
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn read(endpoint: &Endpoint, database: &str) -> Result<Self, DatabaseError> {
+    pub async fn read(
+        endpoint: &Endpoint,
+        database: &str,
+        compared: Compared,
+    ) -> Result<Self, DatabaseError> {
         let mut session = Session::superuser(endpoint, database, &Terms::default()).await?;
         let pairs = session.rows(COLUMNS).await?;
         let columns = CATALOGS.iter().map(|catalog| {
@@ -110,6 +130,7 @@ impl SystemCatalogs {
             columns: columns.collect(),
             rows: HashMap::new(),
             functions: HashSet::new(),
+            made_by_other: HashMap::new(),
         };
         let relations = session.rows(RELATIONS).await?;
         let relations: HashMap<String, String> = relations
@@ -121,6 +142,7 @@ impl SystemCatalogs {
             .collect();
         for (at, catalog) in CATALOGS.iter().enumerate() {
             let (rows, functions) = (&mut all.rows, &mut all.functions);
+            let made_by_other = &mut all.made_by_other;
             let field = |row: &[u8], column: &str| field(&all.columns[at], row, column);
             let take = |row: &[u8]| {
                 let field = field(row, catalog.named_by);
@@ -131,7 +153,16 @@ impl SystemCatalogs {
                 if !is_of_initdb(catalog, &all.columns[at], row, name) {
                     return;
                 }
+                let oid = String::from_utf8_lossy(&self::field(&all.columns[at], row, "oid"))
+                    .parse::<u32>();
+                if compared == Compared::Pinned && oid.is_ok_and(|oid| oid >= FIRST_OF_INITDB) {
+                    return;
+                }
                 let object = format!("{} {}", catalog.kind, quote_ident(name));
+                if compared == Compared::Pinned {
+                    let key = row_key(catalog, &all.columns[at], row);
+                    made_by_other.insert(Sha256::digest(row).into(), key);
+                }
                 rows.insert(Sha256::digest(row).into(), object);
                 if catalog.name == "pg_proc" {
                     functions.insert(field);
@@ -170,9 +201,13 @@ impl SystemCatalogs {
         let mut session = Session::superuser(endpoint, database, &Terms::default()).await?;
         let mut missing: HashSet<&[u8; 32]> = self.rows.keys().collect();
         let mut found = BTreeSet::new();
+        let mut seen: HashSet<RowKey> = HashSet::new();
         for (catalog, columns) in CATALOGS.iter().zip(&self.columns) {
             let take = |row: &[u8]| {
                 let digest: [u8; 32] = Sha256::digest(row).into();
+                if !self.made_by_other.is_empty() {
+                    seen.insert(row_key(catalog, columns, row));
+                }
                 if !missing.remove(&digest) && self.overloads(catalog, columns, row) {
                     let name = field(columns, row, catalog.named_by);
                     let name = String::from_utf8_lossy(&name).into_owned();
@@ -182,6 +217,12 @@ impl SystemCatalogs {
             session.copy_out(&copy(catalog, columns), take).await?;
         }
         session.close().await;
+        // What is not there at all answers nothing.
+        missing.retain(|digest| {
+            self.made_by_other
+                .get(*digest)
+                .is_none_or(|key| seen.contains(key))
+        });
         found.extend(missing.into_iter().map(|digest| self.rows[digest].clone()));
         Ok(found)
     }
@@ -208,6 +249,15 @@ impl SystemCatalogs {
             _ => false,
         }
     }
+}
+
+/// What identifies a row of a catalog: its OID, or its name where it has none.
+fn row_key(catalog: &SystemCatalog, columns: &[String], row: &[u8]) -> RowKey {
+    let column = match columns.iter().any(|column| column == "oid") {
+        true => "oid",
+        false => catalog.named_by,
+    };
+    (catalog.name, field(columns, row, column))
 }
 
 /// Whether a row is one of initdb which no dump removes or puts anew, as `--clean` does with the schema `public` and the extension

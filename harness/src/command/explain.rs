@@ -38,6 +38,42 @@ table = "app.account_phone"
 min = 1
 "#;
 
+/// What a recovery proves, and the statements of the canary.
+const PITR: &str = r#"
+A drill of a base backup (`[backup.base]`) recovers it to the target in `[recovery]` with the archived WAL in `[backup.wal]`, and reads
+everything that is there afterwards. Only rows show that a recovery reached its target and what it lost. So let the source write one:
+
+    CREATE TABLE public.redrill_canary (
+        at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+        lsn pg_catalog.pg_lsn NOT NULL DEFAULT pg_catalog.pg_current_wal_insert_lsn()
+    );
+
+and, once a minute, each row in a transaction of its own:
+
+    INSERT INTO public.redrill_canary DEFAULT VALUES;
+    DELETE FROM public.redrill_canary WHERE at < pg_catalog.now() - interval '60 days';
+
+The drill fails where a row is there that is newer than the target (a time or an LSN), or where there is none. The time between the newest
+row and the target is the data loss that it found, with the interval as its error. For `latest` it is the time until the drill; for
+`immediate`, a transaction and a restore point it is the time until the last commit before the target.
+
+## Example
+
+[backup.base]
+newest = "/var/backups/base-*"
+
+[backup.wal]
+path = "/var/backups/wal"
+
+[recovery]
+target = "latest"
+
+[pitr]
+canary = "public.redrill_canary"
+every = "1m"
+max-data-loss = "5m"
+"#;
+
 /// Runs the command.
 pub fn run(kind: Option<&str>) -> Ended {
     let kinds = kinds();
@@ -56,12 +92,18 @@ pub fn run(kind: Option<&str>) -> Ended {
                 out(&format!("  {:<16} {first}", kind.name));
             }
             out(
-                "\n`redrill explain scenario` shows the keys of the file itself, `redrill explain rehearse` those of a\nrehearsal and the rules that it judges by.",
+                "\n`redrill explain scenario` shows the keys of the file itself, `redrill explain rehearse` those of a\nrehearsal and the rules that it judges by, `redrill explain pitr` the canary of a point-in-time recovery.",
             );
         }
         Some("scenario") => {
             let schema = schema::schema();
             out(&keys(&schema, "", &explained_elsewhere(&schema)));
+        }
+        Some("pitr") => {
+            let schema = schema::schema();
+            let pitr = &schema["properties"]["pitr"];
+            out(&format!("# pitr\n\n{}\n\n## Keys\n", PITR.trim()));
+            out(&keys_of(&schema, pitr));
         }
         Some("rehearse") => {
             let schema = schema::schema();

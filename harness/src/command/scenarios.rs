@@ -178,6 +178,7 @@ fn of_backup(path: &Path) -> Scenario {
         folder: PathBuf::new(),
         backup: Composition::One(Box::new(Subject::of(Source::path(path)))),
         companions: Vec::new(),
+        pitr: None,
         max_age: None,
         server: settings::Server::default(),
         restore: restore::settings::Restore::default(),

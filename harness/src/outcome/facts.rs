@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::finding::{Finding, NotTested};
+use super::recovery::{ClusterFacts, RecoveryFacts};
 use crate::units::{show_bytes, show_counted};
 
 /// An objective of the scenario and what was measured.
@@ -507,6 +508,8 @@ pub struct ProofFacts {
     pub not_compared: Vec<NotTested>,
     /// The rehearsal of a major upgrade; `None` where the scenario asks for none.
     pub upgrade: Option<UpgradeFacts>,
+    /// What was read of a recovered cluster; `None` for dumps.
+    pub cluster: Option<ClusterFacts>,
 }
 
 /// The rehearsal of a major upgrade.
@@ -574,4 +577,6 @@ pub struct RestoreFacts {
     pub left_out: Vec<TableHeld>,
     /// Why no rows were left out although only some checks were selected, a lowercase fragment.
     pub none_left_out_because: Option<String>,
+    /// The recovery of a base backup; `None` for dumps.
+    pub recovery: Option<RecoveryFacts>,
 }

@@ -9,6 +9,7 @@ mod evidence;
 mod facts;
 mod finding;
 mod provenance;
+mod recovery;
 mod rehearsal;
 mod result;
 mod waiver;
@@ -24,6 +25,7 @@ pub use facts::{
 };
 pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};
 pub use provenance::{Actor, CiFacts, Provenance};
+pub use recovery::{CanaryFacts, ClusterFacts, RecoveryFacts};
 pub use rehearsal::{
     ChangeFacts, CheckAfter, KeptServerFacts, LockFacts, MigrationFacts, OneMigrationFacts,
     RehearsalResult, StatementFacts, Step, StepResult, TableFacts,

@@ -5,11 +5,13 @@
 //!   time zone of the dump
 //! - `reload`: compares rows whose text differs; `reread` reads the dump again for it, `fields` finds the columns
 //! - `sequences`, `large_objects`, `views`: what else a dump contains
+//! - `physical`: the proof of a recovered base backup, which is another one
 //! - `settings`: how much is compared
 
 mod fields;
 pub mod large_objects;
 pub mod objects;
+pub mod physical;
 mod reload;
 mod reread;
 pub mod rows;
@@ -186,7 +188,10 @@ impl Proof {
         }
         let others = self.findings.len() - self.tables;
         let mut differences = Vec::new();
-        if self.tables > 0 {
+        if self.facts.cluster.is_some() {
+            let found = show_counted(self.findings.len() as u64, "fault");
+            differences.push(format!("{found} in the recovered cluster"));
+        } else if self.tables > 0 {
             let verb = if self.tables == 1 { "does" } else { "do" };
             let of = show_counted(self.rows.len() as u64, "table");
             let tables = self.tables;
@@ -194,7 +199,7 @@ impl Proof {
                 "{tables} of {of} {verb} not contain the rows of the backup"
             ));
         }
-        if others > 0 {
+        if others > 0 && self.facts.cluster.is_none() {
             let verb = if others == 1 { "is" } else { "are" };
             let noun = if self.tables > 0 {
                 "other object"
@@ -212,6 +217,9 @@ impl Proof {
     }
 
     fn summary_of_success(&self, level: Level) -> String {
+        if let Some(cluster) = &self.facts.cluster {
+            return physical::summary(cluster, level);
+        }
         let count: u64 = self.rows.iter().map(|table| table.backup).sum();
         let tables = show_counted(self.rows.len() as u64, "table");
         let all = show_counted(self.facts.objects, "object");

@@ -26,7 +26,9 @@ use crate::outcome::{
 };
 use crate::runbook::RunbookTime;
 use crate::scenario::{Scenario, ScenarioCheck};
-use crate::stage::{Facts, Passed, Staged, Stopped, is_required, proof_off, title};
+use crate::stage::{
+    Facts, Passed, Staged, Stopped, is_required, proof_off, title, title_of_recovery,
+};
 use crate::verdict::{Verdict, verdict};
 
 /// The record of a running drill.
@@ -87,6 +89,11 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn run(&self) -> String {
         self.result.run.clone()
+    }
+
+    /// Replaces the facts of the backup by those that are known once it was restored.
+    pub fn learn_backup(&mut self, facts: BackupFacts) {
+        self.result.backup = Some(facts);
     }
 
     /// Runs one stage and records its result; returns its value.
@@ -225,9 +232,15 @@ impl<'a> Record<'a> {
         findings: Vec<Finding>,
         duration: Duration,
     ) {
+        let backup = self.result.backup.as_ref();
+        let is_physical = backup.is_some_and(|backup| backup.physical.is_some());
         self.result.stages.push(StageResult {
             stage,
-            title: title(stage, self.scenario.proof).into(),
+            title: match is_physical {
+                true => title_of_recovery(stage, self.scenario.proof),
+                false => title(stage, self.scenario.proof),
+            }
+            .into(),
             required: is_required(stage, self.scenario.proof),
             outcome,
             summary,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::outcome::{DrillResult, Objective, Outcome, Stage};
+use crate::outcome::{CanaryFacts, DrillResult, Objective, Outcome, Stage};
 use crate::runbook::RunbookTime;
 use crate::scenario::Scenario;
 
@@ -60,11 +60,25 @@ pub(super) fn objectives(
             None => objective,
         }
     });
+    let loss = scenario.pitr.as_ref().and_then(|pitr| {
+        let cluster = result
+            .proof
+            .as_ref()
+            .and_then(|proof| proof.cluster.as_ref());
+        let canary = cluster.and_then(|cluster| cluster.canary.as_ref());
+        let limit = pitr.max_data_loss?.0;
+        Some(Objective::time(
+            "max-data-loss",
+            limit,
+            canary.and_then(CanaryFacts::loss),
+        ))
+    });
     let tiers = result.backup.iter().flat_map(|backup| &backup.tiers);
     restore
         .into_iter()
         .chain(runbook)
         .chain(age)
+        .chain(loss)
         .chain(tiers.cloned())
         .collect()
 }

@@ -18,7 +18,7 @@ use super::steps::{Ended, Steps};
 use super::tool::{self, Meter, Ran};
 use super::work::Work;
 use super::{conduct, locks};
-use crate::catalog::system::SystemCatalogs;
+use crate::catalog::system::{Compared, SystemCatalogs};
 use crate::outcome::{
     CheckResult, CouldNotRun, Finding, MigrationFacts, NotTested, Step, TableFacts, summarize,
 };
@@ -61,7 +61,7 @@ pub(super) async fn first_run(
         let probes = Probes::start(copy.server.endpoint(), &copies.database, settings).await?;
         let meter = Meter::read(copy.server, &copies.database).await?;
         let histories = Histories::read(copy.server, &copies.database, settings).await?;
-        let system = SystemCatalogs::read(endpoint, &copies.database).await?;
+        let system = SystemCatalogs::read(endpoint, &copies.database, Compared::All).await?;
         let log = ServerLog::begin(copy.server).await?;
         let ran = copies.run_tool(copy, &settings.command, None).await;
         let probed = probes.finish().await;

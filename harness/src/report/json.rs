@@ -11,6 +11,7 @@ mod convert;
 mod inspection;
 mod provenance;
 mod read;
+mod recovery;
 mod rehearsal;
 
 pub use self::inspection::{inspection_schema, render_inspection};
@@ -559,6 +560,9 @@ struct Restore {
     left_out: Vec<LeftOut>,
     /// Why `--only` left out no rows; null where it did, and for a drill of all checks.
     none_left_out_because: Option<String>,
+    /// The recovery of a base backup; absent for dumps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recovery: Option<recovery::Recovery>,
 }
 
 /// A table whose rows were not restored.
@@ -649,6 +653,9 @@ struct Proof {
     large_objects: u64,
     /// The rehearsal of a major upgrade; null where the scenario asks for none.
     upgrade: Option<Upgrade>,
+    /// What was read of a recovered cluster; absent for dumps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster: Option<recovery::Cluster>,
 }
 
 /// The rehearsal of a major upgrade: the backup restored on its own major version and on a newer one.

@@ -6,6 +6,7 @@ mod messages;
 pub mod method;
 mod pg_restore;
 mod psql;
+pub mod recovery;
 pub mod roles;
 mod script;
 pub mod settings;
@@ -17,7 +18,7 @@ mod wire;
 use std::time::{Duration, Instant};
 
 use crate::backup::{Backup, Part};
-use crate::catalog::system::SystemCatalogs;
+use crate::catalog::system::{Compared, SystemCatalogs};
 use crate::database::DatabaseError;
 use crate::event::Listener;
 use crate::needed::RowsLeftOut;
@@ -47,6 +48,10 @@ pub struct RestoreLog {
     pub errors: Vec<Finding>,
     /// Places of the errors that the scenario tolerates.
     pub tolerated: Vec<ToleratedAt>,
+    /// Roles of a recovered cluster, other than those of initdb; empty for dumps.
+    pub roles: Vec<String>,
+    /// Extensions of a recovered cluster; empty for dumps.
+    pub extensions: Vec<String>,
     /// Why the restore has no result: an error of this machine or this server, not of the backup.
     pub unable: Vec<Finding>,
 }
@@ -188,7 +193,7 @@ pub async fn restore_needed(
         listener,
     };
     let method = async {
-        let system = SystemCatalogs::read(server.endpoint(), "template1").await;
+        let system = SystemCatalogs::read(server.endpoint(), "template1", Compared::All).await;
         let system = of_session(server, system).await?;
         make_roles(server, backup, settings).await?;
         let before = server.processor_time().await;

@@ -94,6 +94,7 @@ pub const TOP_KEYS: &[&str] = &[
     "description",
     "backup",
     "recovery",
+    "pitr",
     "server",
     "restore",
     "proof",

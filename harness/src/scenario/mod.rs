@@ -26,6 +26,7 @@ use crate::baseline::file::is_baseline;
 use crate::check::Check;
 use crate::incident::{Incident, Webhook};
 use crate::outcome::{NotTested, ScenarioFacts};
+use crate::proof::physical::settings::Pitr;
 use crate::proof::settings::Level;
 use crate::rehearse::settings::Rehearse;
 use crate::sql::Glob;
@@ -42,6 +43,8 @@ pub struct Scenario {
     pub backup: Composition,
     /// What belongs to the backup and is not in it.
     pub companions: Vec<Companion>,
+    /// The canary of a base backup.
+    pub pitr: Option<Pitr>,
     /// Maximum age of the backup.
     pub max_age: Option<Duration>,
     /// Settings of the server.

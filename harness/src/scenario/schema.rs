@@ -9,6 +9,7 @@ use crate::backup::companion::Companion;
 use crate::backup::settings::Backup;
 use crate::check::{common::Common, kinds};
 use crate::incident::{Incident, Webhook};
+use crate::proof::physical::settings::Pitr;
 use crate::proof::settings::Level;
 use crate::rehearse::settings::Rehearse;
 use crate::restore::settings::Restore;
@@ -36,6 +37,7 @@ pub fn schema() -> Value {
     add("backup", backup(&mut generator));
     add("server", generator.subschema_for::<Server>().into());
     add("recovery", generator.subschema_for::<Recovery>().into());
+    add("pitr", generator.subschema_for::<Pitr>().into());
     add("restore", generator.subschema_for::<Restore>().into());
     let mut proof: Value = generator.subschema_for::<Level>().into();
     proof["default"] = json!(Level::default().word());

@@ -21,6 +21,7 @@ use crate::input::decode::{Table, decode, expand};
 use crate::input::diagnostic::nearest;
 use crate::input::{Diagnostics, Environment, Problem, secret};
 use crate::outcome::{NotTested, ScenarioFacts};
+use crate::proof::physical::settings::Pitr;
 use crate::proof::settings::Level;
 use crate::rehearse;
 use crate::restore::settings::{Method, Restore};
@@ -213,6 +214,8 @@ fn scenario(
         _ => place_of_recovery,
     };
     let recovery = take::<Recovery>(&mut root, "recovery", problems);
+    let place_of_pitr = root.get("pitr").map(|value| value.span());
+    let pitr = take::<Pitr>(&mut root, "pitr", problems);
     let backup = backup.map(|mut backup| {
         let bases = backup.composition.subjects_mut();
         let mut bases = bases.filter_map(|subject| subject.physical.as_mut());
@@ -226,6 +229,25 @@ fn scenario(
             (_, None) => {}
         }
         drop(bases);
+        let is_physical = backup
+            .composition
+            .subjects_mut()
+            .any(|subject| subject.physical.is_some());
+        if objective.runbook_within.is_some() && is_physical {
+            problems.push(
+                Problem::at(
+                    span_of(text, "objective.runbook-within"),
+                    "no `psql` or `pg_restore` restores a base backup",
+                )
+                .hint("use `restore-within`, which is judged on the recovery"),
+            );
+        }
+        if let (Some(place), false) = (place_of_pitr, is_physical) {
+            problems.push(
+                Problem::at(place, "`[pitr]` is for base backups")
+                    .hint("a dump is of one moment: `max-age` in `[backup]` limits what is lost"),
+            );
+        }
         backup
     });
     if !has_backup {
@@ -259,6 +281,7 @@ fn scenario(
         max_age: backup.max_age.map(|span| span.0),
         backup: backup.composition,
         companions: backup.companions,
+        pitr,
         server,
         restore,
         proof,

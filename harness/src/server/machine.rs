@@ -3,6 +3,7 @@
 use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::settings::{self, Durability};
 use super::snapshot::Data;
 use crate::cleanup::Run;
+use crate::data_folder::DataFolder;
 use crate::database::Address;
 use crate::namespace::Entrance;
 use crate::network::Network;
@@ -83,6 +85,21 @@ pub trait ClientEnd: Send {
     async fn wait(&mut self) -> Result<Option<i64>, CouldNotRun>;
 }
 
+/// A data folder that a server recovers from.
+pub trait DataSource: Send + Sync {
+    /// Bytes that it takes on a disk.
+    fn bytes(&self) -> u64;
+
+    /// The settings of the recovery, which no file of the data folder and no code of the backup can change.
+    fn settings(&self) -> Vec<(&'static str, String)>;
+
+    /// Writes it. Blocks.
+    ///
+    /// # Errors
+    /// The disk, or a backup that cannot be read.
+    fn write(&self, to: &mut dyn DataFolder) -> Result<(), CouldNotRun>;
+}
+
 /// Somewhere a server can run.
 #[async_trait]
 pub trait Machine: Send + Sync {
@@ -96,6 +113,18 @@ pub trait Machine: Send + Sync {
     /// # Errors
     /// The disk has no room, or the data contains what no server makes.
     async fn copy_data(&mut self, data: &Data) -> Result<u64, CouldNotRun>;
+
+    /// Makes the data folder, before the start, from a base backup: the server begins with a recovery.
+    ///
+    /// # Errors
+    /// The disk has no room, or the backup cannot be read.
+    async fn lay_out(&mut self, data: &Arc<dyn DataSource>) -> Result<(), CouldNotRun>;
+
+    /// Asks a server in recovery to end it where no further WAL is there. It may be asked too early, and again.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    async fn promote(&self) -> Result<(), CouldNotRun>;
 
     /// Shuts the server down and moves its data to a place of `run`. Afterwards it can only be stopped.
     ///

@@ -15,6 +15,7 @@ mod extension_files;
 pub mod kept;
 mod local;
 mod machine;
+mod recovery;
 mod relay;
 pub mod settings;
 mod several;
@@ -40,10 +41,11 @@ use crate::process::Lines;
 use crate::redact::Secret;
 use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate::Names;
-pub use machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
+pub use machine::{Client, ClientEnd, ClientInput, ClientProcess, DataSource, Machine, Wanted};
+pub use recovery::Replay;
 pub(crate) use relay::Side;
 pub use several::Servers;
-use snapshot::Origin;
+use snapshot::{Beginning, Origin};
 pub use snapshot::{Data, Snapshot};
 use starting::{Started, Waiting, first_session, is_of_major, preflight};
 use tls::Certificate;
@@ -56,6 +58,8 @@ const REACHED: &str = "reached";
 
 /// Default limit until a server answers.
 pub(crate) const START_WITHIN: Duration = Duration::from_secs(60);
+/// Limit of a recovery, which that of the restore is always below.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A server that redrill started and will destroy.
 pub struct ThrowawayServer {
@@ -115,7 +119,13 @@ async fn begin(
         let mut copied = Copied::default();
         if let Some(origin) = &origin {
             let began = Instant::now();
-            copied.bytes = machine.copy_data(origin.data).await?;
+            copied.bytes = match origin.data {
+                Beginning::Copy(data) => machine.copy_data(data).await?,
+                Beginning::Base(data) => {
+                    machine.lay_out(data).await?;
+                    data.bytes()
+                }
+            };
             copied.took = began.elapsed();
         }
         let is_copy = origin.is_some();
@@ -165,7 +175,12 @@ async fn bring_up(
     wanted: &Wanted,
     origin: Option<Origin<'_>>,
 ) -> Result<Started, CouldNotRun> {
-    let within = server.start_within.map_or(START_WITHIN, |span| span.0);
+    let recovers = origin.is_some_and(|origin| matches!(origin.data, Beginning::Base(_)));
+    let within = match recovers {
+        // It takes as long as the WAL is long; the limit is that of the restore.
+        true => RECOVERED_WITHIN,
+        false => server.start_within.map_or(START_WITHIN, |span| span.0),
+    };
     let mut waiting = Waiting::default();
     let begin = async {
         let (superuser, password) = match origin {
@@ -198,7 +213,11 @@ async fn bring_up(
         let machine = &*machine;
         let answer = Started::ask(endpoint, machine, &mut waiting);
         if listens {
-            let (started, ()) = try_join(answer, machine.lock()).await?;
+            let answer = try_join(answer, machine.lock());
+            let (started, ()) = match recovers {
+                true => recovery::promoting(machine, answer).await?,
+                false => answer.await?,
+            };
             Ok(started)
         } else {
             let started = answer.await?;

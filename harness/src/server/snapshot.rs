@@ -4,11 +4,12 @@
 //! Its data is the snapshot, and whatever runs afterwards runs on a copy of that: the server itself, and any number of others.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::machine::Wanted;
+use super::machine::{DataSource, Wanted};
 use super::{Begun, ThrowawayServer, begin, settings};
 use crate::cleanup::Run;
 use crate::outcome::CouldNotRun;
@@ -71,6 +72,25 @@ impl Data {
         }
     }
 
+    /// Settings that select the provider and the programs which the data was made with.
+    pub(super) fn select(&self, server: &settings::Server) -> settings::Server {
+        let mut server = server.clone();
+        server.tls = None;
+        match self {
+            Data::Folder { bin, .. } => {
+                server.container = None;
+                server.local.get_or_insert_default().bin = Some(bin.clone());
+            }
+            Data::Volume { image, .. } => {
+                server.local = None;
+                let container = server.container.get_or_insert_default();
+                container.image = Some(image.clone());
+                container.storage = Some(settings::Storage::Volume);
+            }
+        }
+        server
+    }
+
     /// The name of its folder in that of the run; `None` for a volume.
     pub(super) fn folder_name(&self) -> Option<&str> {
         match self {
@@ -80,10 +100,19 @@ impl Data {
     }
 }
 
+/// Data that a server begins with.
+#[derive(Clone, Copy)]
+pub(super) enum Beginning<'a> {
+    /// A copy of that of a server which was shut down.
+    Copy(&'a Data),
+    /// A base backup, with a recovery.
+    Base(&'a Arc<dyn DataSource>),
+}
+
 /// What a server begins with in place of an empty cluster.
 #[derive(Clone, Copy)]
 pub(super) struct Origin<'a> {
-    pub data: &'a Data,
+    pub data: Beginning<'a>,
     pub superuser: &'a str,
     pub password: &'a Secret,
     /// The major version of its server.
@@ -171,29 +200,14 @@ impl Snapshot {
 
     fn origin(&self) -> Origin<'_> {
         Origin {
-            data: &self.data,
+            data: Beginning::Copy(&self.data),
             superuser: &self.superuser,
             password: &self.password,
             major: self.major,
         }
     }
 
-    /// Settings that select the provider and the programs which the data was made with.
     fn settings(&self, server: &settings::Server) -> settings::Server {
-        let mut server = server.clone();
-        server.tls = None;
-        match &self.data {
-            Data::Folder { bin, .. } => {
-                server.container = None;
-                server.local.get_or_insert_default().bin = Some(bin.clone());
-            }
-            Data::Volume { image, .. } => {
-                server.local = None;
-                let container = server.container.get_or_insert_default();
-                container.image = Some(image.clone());
-                container.storage = Some(settings::Storage::Volume);
-            }
-        }
-        server
+        self.data.select(server)
     }
 }

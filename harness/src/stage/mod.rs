@@ -17,9 +17,11 @@ use crate::outcome::{
 };
 use crate::pipeline::Cluster;
 use crate::process;
+use crate::proof::physical::{self, Recovered};
 use crate::proof::{self, settings::Level};
 use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
+use crate::scenario::Scenario;
 use crate::server::Servers;
 use crate::upgrade::{UpgradeRehearsal, rehearse_upgrade};
 pub use backup::{backup, judged};
@@ -164,6 +166,22 @@ pub const fn title(stage: Stage, proof: Level) -> &'static str {
     }
 }
 
+/// The same, of a base backup.
+#[must_use]
+pub const fn title_of_recovery(stage: Stage, proof: Level) -> &'static str {
+    match (stage, proof) {
+        (Stage::Restore, _) => "it recovers to its target",
+        (Stage::Proof, Level::Objects) => "the catalogs of the recovered cluster agree",
+        (Stage::Proof, Level::Counts) => {
+            "the catalogs of the recovered cluster agree, and its rows can be counted"
+        }
+        (Stage::Proof, Level::Full) => {
+            "every row of the recovered cluster can be read, and its indexes agree with its tables"
+        }
+        _ => title(stage, proof),
+    }
+}
+
 /// Whether the verdict depends on a stage.
 #[must_use]
 pub fn is_required(stage: Stage, proof: Level) -> bool {
@@ -172,17 +190,35 @@ pub fn is_required(stage: Stage, proof: Level) -> bool {
 
 /// Compares the database with the backup, and rehearses an upgrade that the scenario asks for; returns the numbers of rows.
 pub async fn proof(
-    level: Level,
+    scenario: &Scenario,
     clusters: &[Cluster<'_>],
     log: &RestoreLog,
     (settings, context): (&Restore, &Context),
     rehearsal: Option<UpgradeRehearsal<'_>>,
 ) -> Staged<Counts> {
+    let level = scenario.proof;
     let proven = async {
         let mut whole: Option<proof::Proof> = None;
         for one in clusters {
             let (server, backup, listener) = (one.server, &one.backup, &context.listener);
-            let proof = proof::prove(server, backup, settings, log, level, listener).await;
+            let proof = match &backup.physical {
+                Some(base) => {
+                    let recovered = Recovered {
+                        server,
+                        base,
+                        databases: &one.databases,
+                        pitr: scenario.pitr.as_ref(),
+                        has_baseline: scenario.checks.iter().any(|check| check.kind == "baseline"),
+                        collations: log
+                            .facts
+                            .recovery
+                            .as_ref()
+                            .map_or(&[][..], |recovery| recovery.collations.as_slice()),
+                    };
+                    physical::prove(&recovered, level).await
+                }
+                None => proof::prove(server, backup, settings, log, level, listener).await,
+            };
             let proof = proof.map_err(|error| of_server(one.name, error))?;
             match &mut whole {
                 None => whole = Some(proof),

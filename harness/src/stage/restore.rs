@@ -7,7 +7,7 @@ use crate::needed::RowsLeftOut;
 use crate::outcome::{CouldNotRun, Finding, RestoreFacts};
 use crate::pipeline::Cluster;
 use crate::restore::settings::Restore;
-use crate::restore::{RestoreLog, restore_needed};
+use crate::restore::{RestoreLog, recovery, restore_needed};
 use crate::units::{show_counted, show_duration};
 use crate::upgrade::setting;
 
@@ -33,6 +33,11 @@ pub async fn restore(
         let mut whole: Option<RestoreLog> = None;
         // One server after the other: each uses all processors.
         for one in clusters {
+            if let Some(base) = &one.backup.physical {
+                let recovered = recovery::recover(one.server, base, settings, one.run).await;
+                whole = Some(recovered.map_err(|error| of_server(one.name, error))?);
+                continue;
+            }
             let log = restore_needed(
                 one.server,
                 &one.backup,

@@ -27,11 +27,8 @@ pub async fn server(
     if let Some(error) = older(scenario, backup) {
         return unable(error.into());
     }
-    if backup.physical.is_some() {
-        let error = CouldNotRun::with_hint(
-            "the base backup and its WAL were read and are complete, and this version does not recover them: nothing says yet that a server starts on it",
-            "`redrill inspect` shows what can be recovered; drill a dump of the same database for a proof",
-        );
+    let rehearses = context.rehearse && scenario.rehearse.is_some();
+    if let Some(error) = unrecoverable(scenario, backup, rehearses) {
         return unable(error.into());
     }
     let groups = backup.by_server();
@@ -56,7 +53,7 @@ pub async fn server(
         .map(|(slot, (_, group))| async {
             let wanted = Wanted {
                 neighbours,
-                copies: context.keep.is_some() || (context.rehearse && scenario.rehearse.is_some()),
+                copies: context.keep.is_some() || rehearses || backup.physical.is_some(),
                 ..wanted(group, &scenario.restore)
             };
             let owner = slot.run.as_ref().unwrap_or(run);
@@ -183,6 +180,43 @@ fn older(scenario: &Scenario, backup: &Backup) -> Option<CouldNotRun> {
     ))
 }
 
+/// Why a base backup cannot be recovered on the server that the scenario asks for.
+fn unrecoverable(scenario: &Scenario, backup: &Backup, rehearses: bool) -> Option<CouldNotRun> {
+    let base = backup.physical.as_ref()?;
+    if rehearses {
+        return Some(CouldNotRun::with_hint(
+            "a rehearsal on a recovered cluster is not part of this version",
+            "rehearse with a dump of the same database",
+        ));
+    }
+    if scenario
+        .server
+        .major
+        .is_some_and(|major| major != base.major)
+    {
+        return Some(CouldNotRun::with_hint(
+            format!(
+                "a base backup of PostgreSQL {} starts on a server of that version only",
+                base.major
+            ),
+            "remove `major` from `[server]`, or rehearse the upgrade with a dump",
+        ));
+    }
+    if scenario.server.tls.is_some() {
+        return Some(CouldNotRun::with_hint(
+            "a recovered server does not require TLS in this version",
+            "remove `tls` from `[server]`",
+        ));
+    }
+    if base.superuser.is_none() {
+        return Some(CouldNotRun::with_hint(
+            "no superuser that may log in was found in the base backup, so nobody could look at the recovered server",
+            "`ALTER ROLE postgres LOGIN` on the source, before the next base backup",
+        ));
+    }
+    None
+}
+
 /// What of the backup the server refuses because of its version.
 pub fn unfit(backup: &Backup, server: &ThrowawayServer) -> Vec<Finding> {
     let version = (server.version() / 10_000, server.version() % 10_000);
@@ -195,6 +229,15 @@ pub fn unfit(backup: &Backup, server: &ThrowawayServer) -> Vec<Finding> {
 /// The requirements of the backup on a server.
 #[must_use]
 pub fn wanted(backup: &Backup, settings: &Restore) -> Wanted {
+    if let Some(base) = &backup.physical {
+        return Wanted {
+            major: Some(base.major),
+            superuser: base.superuser.clone().unwrap_or_default(),
+            bytes: base.bytes_to_lay_out(),
+            copies: true,
+            ..Wanted::default()
+        };
+    }
     let contents = backup.contents();
     let parts = backup.parts.iter();
     let archives = parts.filter(|part| method::reads_file(part, settings));

@@ -43,9 +43,13 @@ pub(super) struct Archive {
 struct Progress<'a> {
     physical: &'a Physical,
     label: &'a Label,
+    /// Bytes of a segment.
+    segment_size: u64,
     wal: Wal,
     /// Whether the target was reached, and whether the backup was consistent then.
     reached: Option<bool>,
+    /// Where a recovery that read so far ends.
+    end: Option<Lsn>,
 }
 
 impl Archive {
@@ -125,8 +129,10 @@ impl Archive {
         let mut progress = Progress {
             physical,
             label,
+            segment_size: u64::from(size),
             wal: Wal::default(),
             reached: None,
+            end: None,
         };
         progress.wal.consistent = match (manifest.and_then(Manifest::end), label.of_standby) {
             (Some(end), _) => Some(end),
@@ -164,6 +170,7 @@ impl Archive {
             })?;
             progress.wal.segments += 1;
             progress.wal.bytes += u64::from(size);
+            progress.wal.files.push((name.clone(), file.clone()));
             match ended {
                 Err(finding) => break Some(finding),
                 Ok(_) if progress.reached.is_some() => break None,
@@ -181,7 +188,15 @@ impl Archive {
                 }
             }
         };
-        progress.wal.end = walk.end;
+        progress.wal.end = progress.end.unwrap_or(walk.end);
+        let histories = self
+            .histories
+            .iter()
+            .filter(|(one, _)| **one <= path.last());
+        progress
+            .wal
+            .files
+            .extend(histories.map(|(_, file)| file.clone()));
         problems.extend(progress.judge(stopped));
         Ok(progress.wal)
     }
@@ -299,6 +314,12 @@ impl Archive {
 impl Progress<'_> {
     /// Notes a record; whether the recovery goes on.
     fn take(&mut self, record: &Record) -> bool {
+        if let Event::BackupEnd { start } = &record.event
+            && *start == self.label.start
+        {
+            // Before the target: `immediate` is here.
+            self.wal.consistent.get_or_insert(record.end);
+        }
         let consistent = self.wal.consistent;
         let is_consistent = |at: Lsn| consistent.is_some_and(|from| at >= from);
         let inclusive = self.physical.inclusive;
@@ -323,9 +344,15 @@ impl Progress<'_> {
             let at = if replays { record.end } else { record.at };
             self.reached = Some(is_consistent(at));
             if !replays {
+                self.end = Some(record.at);
                 return false;
             }
         }
+        self.end = Some(match record.event {
+            // Nothing of the rest of the segment is used.
+            Event::Switch => Lsn(record.end.0.next_multiple_of(self.segment_size)),
+            _ => record.end,
+        });
         match &record.event {
             Event::Ended {
                 committed: true,
@@ -343,9 +370,6 @@ impl Progress<'_> {
                 self.wal
                     .restore_points
                     .push(name.escape_default().to_string());
-            }
-            Event::BackupEnd { start } if *start == self.label.start => {
-                self.wal.consistent.get_or_insert(record.end);
             }
             _ => {}
         }
@@ -430,7 +454,10 @@ fn read_segment(
 }
 
 /// Opens a file of an archive: as it is, or inside its layers.
-fn open(path: &Path, keys: &Keys) -> Result<Result<Box<dyn Read>, Finding>, CouldNotRun> {
+pub(super) fn open(
+    path: &Path,
+    keys: &Keys,
+) -> Result<Result<Box<dyn Read>, Finding>, CouldNotRun> {
     let is_plain = path
         .extension()
         .is_none_or(|ending| !COMPRESSED.iter().any(|one| one[1..] == *ending));

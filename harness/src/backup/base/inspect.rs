@@ -5,14 +5,17 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use basebackup::conf::{self, AUTO_CONF, CONF};
 use basebackup::control::{CONTROL, Control};
 use basebackup::label::{self, LABEL, Label, TABLESPACE_MAP};
 use basebackup::manifest::{self, Manifest};
+use basebackup::page::Pages;
+use basebackup::roles::{self, SHARED_MAP};
 
-use super::BaseBackup;
 use super::archive::{Archive, finding_of, read_plain};
 use super::files::{Layout, Verifying};
 use super::settings::Physical;
+use super::{BaseBackup, Files};
 use crate::backup::Backup;
 use crate::backup::inspect::Inspection;
 use crate::backup::source::{Found, HeaderTime, made};
@@ -25,7 +28,15 @@ const VERSION: &str = "PG_VERSION";
 /// The folder of the WAL in a data folder.
 const WAL: &str = "pg_wal/";
 /// Small files that are kept in memory.
-const KEPT: [&str; 4] = [VERSION, LABEL, TABLESPACE_MAP, CONTROL];
+const KEPT: [&str; 7] = [
+    VERSION,
+    LABEL,
+    TABLESPACE_MAP,
+    CONTROL,
+    CONF,
+    AUTO_CONF,
+    SHARED_MAP,
+];
 
 /// Inspects a physical backup, with the WAL in `wal` and its own. Blocks: run it on a separate thread.
 ///
@@ -63,11 +74,12 @@ pub fn inspect(
     };
     let mut warnings = Vec::new();
     let manifest = read_manifest(&layout, &mut problems, &mut warnings)?;
-    let mut small: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+    let mut small: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut pages = Pages::default();
     let mut own_wal = Vec::new();
     let mut verifying = Verifying::new(manifest.as_ref());
     let layers = layout.read(&inspection.keys, &mut problems, &mut |path, _, reader| {
-        let kept = KEPT.into_iter().find(|name| *name == path);
+        let is_kept = KEPT.contains(&path) || is_shared_catalog(path);
         let mut content = Vec::new();
         let mut copy = match path.strip_prefix(WAL) {
             // A folder has it as a file already.
@@ -84,10 +96,10 @@ pub fn inspect(
             },
             _ => None,
         };
+        pages.begin(path);
         verifying.file(path, reader, &mut |bytes| {
-            if kept.is_some()
-                && content.len() < usize::try_from(label::LONGEST).unwrap_or(usize::MAX)
-            {
+            pages.take(bytes);
+            if is_kept && content.len() < usize::try_from(label::LONGEST).unwrap_or(usize::MAX) {
                 content.extend_from_slice(bytes);
             }
             match &mut copy {
@@ -95,8 +107,9 @@ pub fn inspect(
                 None => Ok(()),
             }
         })?;
-        if let Some(name) = kept {
-            small.insert(name, content);
+        pages.end();
+        if is_kept {
+            small.insert(path.to_owned(), content);
         }
         Ok(())
     })?;
@@ -155,6 +168,12 @@ pub fn inspect(
         }
     };
     problems.extend(contradictions(&control, &label, manifest.as_ref(), major));
+    let (wrong, verified_pages) = pages.judge(&control, label.start);
+    problems.extend(wrong.iter().map(|fault| {
+        finding_of(fault).hint(
+            "the page was damaged on the disk of the source or after the backup was taken: fetch the backup again, or take a new one",
+        )
+    }));
     if let Layout::Tars {
         tablespaces: files, ..
     } = &layout
@@ -189,7 +208,22 @@ pub fn inspect(
     }
     let of = (&control, &label, manifest.as_ref());
     let wal = archive.read(of, physical, &inspection.keys, &mut problems, &mut warnings)?;
+    let roles = small
+        .get(SHARED_MAP)
+        .and_then(|map| small.get(&roles::authid_file(map)?))
+        .map(|file| roles::read(file))
+        .unwrap_or_default();
+    let configured = [CONF, AUTO_CONF].into_iter().filter_map(text);
     let base = BaseBackup {
+        superuser: roles::superuser(&roles).map(|role| role.name.clone()),
+        configured: configured.flat_map(|text| conf::settings(&text)).collect(),
+        verified_pages,
+        recovery: physical.clone(),
+        source: Files {
+            layout,
+            keys: inspection.keys.clone(),
+            tablespaces: tablespaces.iter().map(|one| one.oid).collect(),
+        },
         major: control.major.or(major).unwrap_or_default(),
         files,
         tablespaces: tablespaces.len() as u64,
@@ -202,6 +236,12 @@ pub fn inspect(
     let mut backup = backup(found, format, stored, Some(base), problems);
     backup.warnings = warnings;
     Ok(backup)
+}
+
+/// Whether a file may be that of a shared catalog: which one has the roles is known later.
+fn is_shared_catalog(path: &str) -> bool {
+    path.strip_prefix("global/")
+        .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Reads the manifest; without one, its absence is a warning.

@@ -4,18 +4,27 @@
 //! - `files`: reads every file of a base backup, whatever form it has, and verifies it against the manifest
 //! - `archive`: the WAL between its start and the target
 //! - `inspect`: all of it, before any server
+//! - `lay_out`: the data folder that a server recovers from
 
 mod archive;
 mod files;
 mod inspect;
+mod lay_out;
 pub mod settings;
+
+use std::path::PathBuf;
 
 use basebackup::Lsn;
 use basebackup::control::Control;
 use basebackup::label::Label;
 use jiff::Timestamp;
 
+use files::Layout;
 pub use inspect::inspect;
+pub use lay_out::LaidOut;
+use settings::Physical;
+
+use super::packing::Keys;
 
 use crate::outcome::PhysicalFacts;
 
@@ -36,8 +45,27 @@ pub struct BaseBackup {
     pub has_manifest: bool,
     /// The target of its recovery.
     pub target: String,
+    /// The same, as it was set.
+    pub recovery: Physical,
     /// The WAL of its recovery.
     pub wal: Wal,
+    /// The role to log in as; `None` where no superuser that may log in was found.
+    pub superuser: Option<String>,
+    /// What its own files of settings set, by name.
+    pub configured: Vec<(String, String)>,
+    /// Pages whose checksum was verified; `None` where they have none.
+    pub verified_pages: Option<u64>,
+    /// Where its files are.
+    pub source: Files,
+}
+
+/// Where the files of a base backup are, to read them again.
+#[derive(Debug, Clone)]
+pub struct Files {
+    layout: Layout,
+    keys: Keys,
+    /// OIDs of its tablespaces.
+    tablespaces: Vec<u32>,
 }
 
 /// The WAL that a recovery reads, and what is in it.
@@ -59,6 +87,8 @@ pub struct Wal {
     pub times: Option<(Timestamp, Timestamp)>,
     /// Restore points on the way.
     pub restore_points: Vec<String>,
+    /// Name and place of each segment and history that the recovery reads.
+    pub files: Vec<(String, PathBuf)>,
 }
 
 impl BaseBackup {

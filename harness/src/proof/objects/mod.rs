@@ -105,6 +105,15 @@ pub async fn compare(
     Ok(proof)
 }
 
+/// Dumps the schema of a database and counts its objects.
+///
+/// # Errors
+/// pg_dump fails, with its message.
+pub async fn count_objects(server: &ThrowawayServer, database: &str) -> Result<u64, CouldNotRun> {
+    let objects = listing::list(server, database, &DumpOptions::default()).await?;
+    Ok(objects.list.len() as u64)
+}
+
 /// The objects of a dump by the database that they are restored into; also databases without any.
 fn in_databases<'a>(part: &'a Part, settings: &Restore) -> BTreeMap<String, Vec<&'a Object>> {
     let own = own_database(part, settings);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::provenance::Provenance;
+use super::recovery;
 use super::{
     Backup, Candidate, Check, CheckConduct, CheckCounts, Companion, CouldNotRun, DeliveryWord,
     Dump, ExplainedChange, Extension, Finding, Incident, Input, LeftOut, Made, NotTested,
@@ -58,6 +59,7 @@ impl Report {
                 materialized_views: proof.views,
                 large_objects: proof.large_objects,
                 upgrade: proof.upgrade.as_ref().map(Upgrade::of),
+                cluster: proof.cluster.as_ref().map(recovery::Cluster::of),
             }),
             objectives: each(&result.objectives, Objective::of),
             stages: each(&result.stages, |stage| Stage {
@@ -333,6 +335,7 @@ impl Restore {
                 size_bytes: table.bytes,
             }),
             none_left_out_because: restore.none_left_out_because.clone(),
+            recovery: restore.recovery.as_ref().map(recovery::Recovery::of),
         }
     }
 }

@@ -150,7 +150,7 @@ impl Report {
             evidence: None,
             started: time("started", &self.started)?,
             duration: seconds("duration_s", self.duration_s)?,
-            proof: self.proof.map(Proof::read),
+            proof: self.proof.map(Proof::read).transpose()?,
             stages: each(self.stages, Stage::read)?,
             checks: each(self.checks, Check::read)?,
             conduct: all(self.conduct, CheckConduct::read),

@@ -3,7 +3,7 @@
 use super::LIST;
 use super::block::Page;
 use super::inline::{code, fixed, span, strong, words};
-use crate::outcome::{DrillResult, RestoreFacts};
+use crate::outcome::{DrillResult, RecoveryFacts, RestoreFacts};
 use crate::report::view;
 use crate::units::show_count;
 
@@ -57,6 +57,16 @@ fn phases(page: &mut Page, restore: &RestoreFacts) {
         vec![words(&phase.name), span(phase.duration), words(&share)]
     });
     page.table(&["phase", "time", "share of the restore"], rows.collect());
+    if let Some(recovery) = &restore.recovery {
+        recovered(page, recovery);
+    }
+}
+
+/// How the recovery of a base backup ended, and what of the backup is not in effect on the server.
+fn recovered(page: &mut Page, recovery: &RecoveryFacts) {
+    page.paragraph(fixed("The recovery:"));
+    let facts = view::recovered(recovery).into_iter();
+    page.facts(facts.map(|(name, value)| (name, words(&value))).collect());
 }
 
 fn steps(page: &mut Page, restore: &RestoreFacts) {

@@ -26,9 +26,9 @@ pub(super) use self::upgrade::{explained_line, step_line, upgrade, upgrade_line}
 pub(super) use self::waiver::{not_required, waiver_line};
 use crate::outcome::{
     BackupFacts, CheckResult, CompanionFacts, DrillResult, NotTested, Outcome, PhysicalFacts,
-    RestoreStep, ServerFacts, StageResult, TimeSource,
+    RecoveryFacts, RestoreStep, ServerFacts, StageResult, TimeSource,
 };
-use crate::units::{show_bytes, show_count, show_counted, show_duration};
+use crate::units::{listed, show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::Verdict;
 
 /// Steps of a restore that are shown.
@@ -256,6 +256,39 @@ pub(super) fn recovery(base: &PhysicalFacts) -> Vec<(&'static str, String)> {
     if !base.restore_points.is_empty() {
         facts.push(("points", base.restore_points.join(", ")));
     }
+    facts
+}
+
+/// How a recovery ended, and what of the backup is not in effect, by name.
+pub(super) fn recovered(recovery: &RecoveryFacts) -> Vec<(&'static str, String)> {
+    let rate = recovery.rate().map_or_else(String::new, |rate| {
+        format!(", {} per second", show_bytes(rate))
+    });
+    let mut facts = vec![
+        (
+            "Ended at",
+            format!("{}, and timeline {} began", recovery.end, recovery.timeline),
+        ),
+        (
+            "Replayed",
+            format!("{} of WAL{rate}", show_bytes(recovery.replayed)),
+        ),
+    ];
+    let lists = [
+        ("Settings that were not taken over", &recovery.switched_off),
+        ("Preloaded libraries", &recovery.libraries),
+        ("Files that were left out", &recovery.left_out),
+        (
+            "Unlogged tables, empty after a recovery",
+            &recovery.unlogged,
+        ),
+        ("Collations with another version here", &recovery.collations),
+    ];
+    let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+    facts.extend(lists.map(|(name, list)| {
+        let names: Vec<&str> = list.iter().map(String::as_str).collect();
+        (name, listed(&names, 40))
+    }));
     facts
 }
 

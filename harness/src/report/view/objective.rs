@@ -11,6 +11,9 @@ pub(in crate::report) fn objective_meaning(name: &str) -> &'static str {
     match name {
         "restore-within" => "time of the restore (recovery time objective, RTO)",
         "runbook-within" => "time of the restore by the runbook's own command",
+        "max-data-loss" => {
+            "data lost by the recovery, as the canary shows (recovery point objective, RPO)"
+        }
         "max-age" => "age of the backup (recovery point objective, RPO)",
         "daily" => "days with a backup (retention)",
         "weekly" => "weeks with a backup (retention)",

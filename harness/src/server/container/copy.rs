@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,9 +13,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use testcontainers::bollard::query_parameters::KillContainerOptionsBuilder;
-use tokio::sync::oneshot;
 
-use super::engine;
 use super::helper::Helper;
 use super::request::volume;
 use super::{Container, HOME, Machine as _};
@@ -101,6 +100,18 @@ pub(super) fn new_volume(run: &Run) -> String {
 }
 
 impl Container {
+    /// Makes the file that takes the place of each shell.
+    pub(super) fn deny(&self) -> io::Result<PathBuf> {
+        let denied = self.folder.join(DENIED);
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o000)
+            .open(&denied)?;
+        Ok(denied)
+    }
+
     /// Copies the data of the volume `from`, made with the programs in `bin`, to that of this server; returns its bytes.
     pub(super) async fn copy_volume(&mut self, from: &str, bin: &str) -> Result<u64, CouldNotRun> {
         let unable = |why: String| {
@@ -108,15 +119,7 @@ impl Container {
         };
         let own = self.volume.as_ref();
         let own = own.ok_or_else(|| unable("the copy has no volume".to_owned()))?;
-        let denied = self.folder.join(DENIED);
-        let made = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o000)
-            .open(&denied);
-        made.map_err(|error| unable(format!("{}: {error}", denied.display())))?;
-        let labels = self.owned_labels();
+        let denied = self.deny().map_err(|error| unable(error.to_string()))?;
         let helper = Helper {
             image: self.image_id.clone(),
             script: COPY.to_owned(),
@@ -124,21 +127,14 @@ impl Container {
             data: data_folder(),
             mounts: vec![
                 volume(from, FROM, true, HashMap::new()),
-                volume(own, HOME, false, labels.clone()),
+                volume(own, HOME, false, self.owned_labels()),
             ],
-            labels,
+            labels: self.owned_labels(),
         };
-        // Not dropped with this call, as the request that starts a server.
-        let (sender, receiver) = oneshot::channel();
         let docker = self.docker.clone();
-        let copying = tokio::spawn(async move {
-            // Nobody waits for it any more: `forget` removes it.
-            let _ = sender.send(helper.run(&docker).await);
-        });
-        engine::starting().insert(self.run.clone(), copying);
-        let helped = receiver
-            .await
-            .map_err(|_| unable("it was given up".to_owned()))?;
+        let helped = self
+            .unbroken(async move { helper.run(&docker).await })
+            .await?;
         let helped = helped.map_err(|error| unable(error.to_string()))?;
         let value = |name| helped.log.lines().find_map(|line| line.strip_prefix(name));
         if let Some(why) = value("redrill-full ") {

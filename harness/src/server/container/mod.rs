@@ -7,14 +7,15 @@ mod client;
 mod copy;
 mod engine;
 mod helper;
+mod lay_out;
 mod request;
 mod template;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,7 +36,9 @@ use self::engine::{engine, image, sockets_cross};
 pub(super) use self::engine::{forget, found, sweep};
 use self::template::Template;
 pub(super) use self::template::remove_templates;
-use super::machine::{Client, ClientProcess, Machine, Wanted, arguments, memory_of_this_machine};
+use super::machine::{
+    Client, ClientProcess, DataSource, Machine, Wanted, arguments, memory_of_this_machine,
+};
 use super::settings;
 use super::snapshot::Data;
 use super::socket::{HeldSocket, SocketFolder};
@@ -339,6 +342,14 @@ impl Machine for Container {
         }
     }
 
+    async fn lay_out(&mut self, data: &Arc<dyn DataSource>) -> Result<(), CouldNotRun> {
+        self.write_base(data).await
+    }
+
+    async fn promote(&self) -> Result<(), CouldNotRun> {
+        self.ask_to_promote().await
+    }
+
     async fn take_data(&mut self, _: &Run) -> Result<Data, CouldNotRun> {
         self.give_up_volume().await
     }
@@ -388,10 +399,12 @@ impl Machine for Container {
             return None;
         }
         let log = self.last_of_log(LAST_OF_LOG).await;
+        let why = |line: &&str| line.contains("FATAL: ") || line.contains("PANIC: ");
         let last = log
             .lines()
             .rev()
-            .find(|line| !line.trim().is_empty())
+            .find(why)
+            .or_else(|| log.lines().rev().find(|line| !line.trim().is_empty()))
             .map_or_else(|| "its log is empty".to_owned(), sqlstate::logged);
         let killed = if state.oom_killed == Some(true) {
             ", out of memory"

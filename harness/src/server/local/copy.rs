@@ -38,6 +38,26 @@ impl Drop for Copying {
     }
 }
 
+/// Runs `work` in a thread of its own; it ends early once the value that it is given is true.
+pub(super) async fn in_thread<T: Send + 'static>(
+    work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+) -> Result<T, CouldNotRun> {
+    let (sender, receiver) = oneshot::channel();
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let until = Arc::clone(&cancelled);
+    let thread = std::thread::spawn(move || {
+        // Nobody waits for it any more: it was cancelled.
+        let _ = sender.send(work(&until));
+    });
+    let copying = Copying {
+        cancelled,
+        thread: Some(thread),
+    };
+    let copied = receiver.await;
+    drop(copying);
+    copied.map_err(|_| CouldNotRun::new("the thread that copies data panicked"))
+}
+
 impl Local {
     /// Copies a data folder to that of this server; returns its bytes.
     pub(super) async fn copy_folder(&mut self, from: &Path) -> Result<u64, CouldNotRun> {
@@ -46,26 +66,8 @@ impl Local {
         if !tree::shares_blocks(from, &self.data) {
             disk::fits(&self.data, bytes).map_err(no_room)?;
         }
-        let (sender, receiver) = oneshot::channel();
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let (until, from, to, user) = (
-            Arc::clone(&cancelled),
-            from.to_owned(),
-            self.data.clone(),
-            self.user,
-        );
-        let thread = std::thread::spawn(move || {
-            // Nobody waits for it any more: it was cancelled.
-            let _ = sender.send(tree::copy_until(&from, &to, user, &until));
-        });
-        let copying = Copying {
-            cancelled,
-            thread: Some(thread),
-        };
-        let copied = receiver.await;
-        drop(copying);
-        let copied =
-            copied.map_err(|_| CouldNotRun::new("the thread that copies data panicked"))?;
+        let (from, to, user) = (from.to_owned(), self.data.clone(), self.user);
+        let copied = in_thread(move |until| tree::copy_until(&from, &to, user, until)).await?;
         copied.map_err(unable)?;
         self.give_data()?;
         self.is_copy = true;

@@ -2,12 +2,14 @@
 //!
 //! - `installation`: the programs; `confine`: what they may access
 //! - `copy`: data folders that are copied from another server
+//! - `lay_out`: data folders of base backups
 //! - `data`: the data folder; `template`: copies that are kept of it; `tree`: how one is copied
 
 mod confine;
 mod copy;
 mod data;
 mod installation;
+mod lay_out;
 mod template;
 mod tree;
 mod wal;
@@ -15,7 +17,7 @@ mod wal;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,7 +29,7 @@ pub(super) use self::installation::found;
 use self::installation::{Installation, choose, library_folders, unprivileged};
 use self::template::Templates;
 use super::machine::{
-    Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments, ending,
+    Client, ClientEnd, ClientInput, ClientProcess, DataSource, Machine, Wanted, arguments, ending,
     memory_of_this_machine,
 };
 use super::settings;
@@ -313,6 +315,16 @@ impl Machine for Local {
                 "the data is in the volume {name} of a container engine"
             ))),
         }
+    }
+
+    async fn lay_out(&mut self, data: &Arc<dyn DataSource>) -> Result<(), CouldNotRun> {
+        self.write_base(data).await
+    }
+
+    async fn promote(&self) -> Result<(), CouldNotRun> {
+        self.ask_to_promote().map_err(|error| {
+            CouldNotRun::new(format!("cannot end the recovery of the server: {error}"))
+        })
     }
 
     async fn take_data(&mut self, run: &Run) -> Result<Data, CouldNotRun> {

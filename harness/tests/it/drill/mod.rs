@@ -31,6 +31,7 @@ mod odd;
 mod options;
 mod paperclip;
 mod parallel;
+mod physical;
 mod pick;
 pub mod powernode;
 mod previous;

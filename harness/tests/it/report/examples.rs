@@ -612,6 +612,7 @@ fn restore() -> RestoreFacts {
         rows: all,
         left_out: Vec::new(),
         none_left_out_because: None,
+        recovery: None,
     }
 }
 

@@ -8,14 +8,14 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    Actor, BackupFacts, Before, CandidateFacts, ChangeFacts, CheckAfter, CheckConduct, CheckResult,
-    CiFacts, CompanionFacts, CouldNotRun, Delivery, DeliveryEnd, DrillResult, EffectiveSettings,
-    Evidence, ExplainedChange, ExtensionFacts, Finding, InputFacts, KeptServerFacts, LockFacts,
-    Measure, MigrationFacts, NotTested, Objective, OneMigrationFacts, Outcome, PartFacts, Phase,
-    PhysicalFacts, Picked, ProofFacts, Provenance, RehearsalResult, RestoreFacts, RestoreStep,
-    RoleConduct, ScenarioFacts, ServerFacts, Since, Stage, StageResult, StatementFacts, Step,
-    StepResult, TableFacts, TableHeld, TableRows, TimeSource, Tolerated, Tried, UpgradeFacts,
-    UpgradeStep, Values, WaiverFacts, WaiverState,
+    Actor, BackupFacts, Before, CanaryFacts, CandidateFacts, ChangeFacts, CheckAfter, CheckConduct,
+    CheckResult, CiFacts, ClusterFacts, CompanionFacts, CouldNotRun, Delivery, DeliveryEnd,
+    DrillResult, EffectiveSettings, Evidence, ExplainedChange, ExtensionFacts, Finding, InputFacts,
+    KeptServerFacts, LockFacts, Measure, MigrationFacts, NotTested, Objective, OneMigrationFacts,
+    Outcome, PartFacts, Phase, PhysicalFacts, Picked, ProofFacts, Provenance, RecoveryFacts,
+    RehearsalResult, RestoreFacts, RestoreStep, RoleConduct, ScenarioFacts, ServerFacts, Since,
+    Stage, StageResult, StatementFacts, Step, StepResult, TableFacts, TableHeld, TableRows,
+    TimeSource, Tolerated, Tried, UpgradeFacts, UpgradeStep, Values, WaiverFacts, WaiverState,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -467,7 +467,18 @@ fn restore() -> impl Strategy<Value = RestoreFacts> {
                 tolerated,
                 rows,
                 left_out: selection.0,
-                none_left_out_because: selection.1,
+                none_left_out_because: selection.1.clone(),
+                recovery: (errors % 2 == 1).then(|| RecoveryFacts {
+                    end: "0/5000000".to_owned(),
+                    timeline: 2,
+                    replayed: errors,
+                    replayed_in: times.1,
+                    switched_off: selection.1.clone().into_iter().collect(),
+                    libraries: vec!["age".to_owned()],
+                    left_out: Vec::new(),
+                    unlogged: selection.1.clone().into_iter().collect(),
+                    collations: Vec::new(),
+                }),
             },
         )
 }
@@ -521,6 +532,18 @@ fn upgrade() -> impl Strategy<Value = ProofFacts> {
         views: u64::from(to) + 2,
         large_objects: u64::from(to) + 3,
         not_compared: vec![NotTested::new("a", "b")],
+        cluster: from.map(|number| ClusterFacts {
+            databases: u64::from(number),
+            rows: u64::from(to),
+            pages: Some(3),
+            canary: Some(CanaryFacts {
+                table: "<b>`|".to_owned(),
+                rows: 1,
+                every: Duration::from_secs(60),
+                ..CanaryFacts::default()
+            }),
+            ..ClusterFacts::default()
+        }),
     })
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{Read, all, each, seconds, time};
 use crate::outcome;
+use crate::report::json::recovery::{Cluster, Recovery};
 use crate::report::json::{
     Backup, Candidate, LeftOut, Made, NotTested, Physical, Picked, Proof, Restore, Server,
     TableRows, TimeSource, Upgrade, Values,
@@ -183,6 +184,7 @@ impl Restore {
             rows: all(self.rows, TableRows::read),
             left_out: all(self.left_out, LeftOut::read),
             none_left_out_because: self.none_left_out_because,
+            recovery: self.recovery.map(Recovery::read).transpose()?,
         })
     }
 }
@@ -216,15 +218,16 @@ impl LeftOut {
 }
 
 impl Proof {
-    pub(super) fn read(self) -> outcome::ProofFacts {
-        outcome::ProofFacts {
+    pub(super) fn read(self) -> Read<outcome::ProofFacts> {
+        Ok(outcome::ProofFacts {
             level: self.level,
             sequences: self.sequences,
             views: self.materialized_views,
             large_objects: self.large_objects,
             upgrade: self.upgrade.map(Upgrade::read),
+            cluster: self.cluster.map(Cluster::read).transpose()?,
             ..outcome::ProofFacts::default()
-        }
+        })
     }
 }
 

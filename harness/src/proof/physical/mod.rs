@@ -1,0 +1,240 @@
+//! Proof of a recovered base backup: it has no second copy of its rows to compare them with, so everything is read to its end, and what
+//! the server keeps twice is compared.
+//!
+//! - `read`: every table and large object; `amcheck`: tables, and indexes against their tables
+//! - `catalogs`: references between system catalogs; `canary`: whether the rows before the target are there, and none after it
+
+mod amcheck;
+mod canary;
+mod catalogs;
+mod read;
+
+pub mod settings;
+
+use std::time::Duration;
+
+use super::Proof;
+use super::objects::count_objects;
+use super::settings::Level;
+use crate::backup::base::BaseBackup;
+use crate::database::{DatabaseError, Session, Terms};
+use crate::outcome::{ClusterFacts, CouldNotRun, Finding, NotTested, ProofFacts};
+use crate::server::ThrowawayServer;
+use crate::units::{show_count, show_counted};
+use settings::Pitr;
+
+/// Limit of each statement: a table, or an index with its table.
+const STATEMENT_WITHIN: Duration = Duration::from_secs(6 * 3600);
+/// Maximum number of findings; the rest is counted.
+const LISTED: usize = 1000;
+
+/// What is proven, and what it is compared with.
+pub struct Recovered<'a> {
+    /// The server.
+    pub server: &'a ThrowawayServer,
+    /// What it was recovered from.
+    pub base: &'a BaseBackup,
+    /// The databases that a scenario names by default.
+    pub databases: &'a [String],
+    /// The canary of the scenario.
+    pub pitr: Option<&'a Pitr>,
+    /// Whether a check compares the database with a baseline.
+    pub has_baseline: bool,
+    /// Collations of which the server has another version.
+    pub collations: &'a [String],
+}
+
+/// Reads and verifies a recovered cluster.
+///
+/// # Errors
+/// The server ended, or lacks a library: this says nothing about the backup.
+pub async fn prove(recovered: &Recovered<'_>, level: Level) -> Result<Proof, CouldNotRun> {
+    let mut proof = Proof {
+        facts: ProofFacts {
+            level: level.word().to_owned(),
+            ..ProofFacts::default()
+        },
+        ..Proof::default()
+    };
+    let mut facts = ClusterFacts {
+        pages: recovered.base.verified_pages,
+        ..ClusterFacts::default()
+    };
+    for database in databases(recovered.server, &mut proof).await? {
+        let mut session = open(recovered.server, &database).await?;
+        facts.databases += 1;
+        let found = &mut proof.findings;
+        facts.references += catalogs::verify(&mut session, &database, found).await?;
+        match count_objects(recovered.server, &database).await {
+            Ok(objects) => proof.facts.objects += objects,
+            Err(error) => proof.findings.push(
+                Finding::about(
+                    format!("database {database}"),
+                    "a schema that pg_dump can dump",
+                    error.reason,
+                )
+                .hint("the catalogs of the recovered database contradict themselves"),
+            ),
+        }
+        if matches!(level, Level::Counts | Level::Full) {
+            read::tables(&mut session, (&database, level), &mut facts, &mut proof).await?;
+        }
+        if level == Level::Full {
+            amcheck::verify(&mut session, &database, recovered, &mut facts, &mut proof).await?;
+        }
+        session.close().await;
+    }
+    if let Some(pitr) = recovered.pitr {
+        let seen = canary::read(recovered, pitr, &mut proof.findings).await?;
+        facts.canary = Some(seen);
+    }
+    if let Some(more @ 1..) = proof.findings.len().checked_sub(LISTED) {
+        proof.findings.truncate(LISTED);
+        proof.findings.push(Finding::new(
+            "a sound cluster",
+            show_counted(more as u64, "more finding"),
+        ));
+    }
+    not_compared(recovered, &mut proof);
+    proof.facts.cluster = Some(facts);
+    Ok(proof)
+}
+
+/// What of the cluster nothing compares.
+fn not_compared(recovered: &Recovered<'_>, proof: &mut Proof) {
+    let mut add = |what: &str, why: &str| {
+        let entry = NotTested::new(what, why);
+        if !proof.facts.not_compared.contains(&entry) {
+            proof.facts.not_compared.push(entry);
+        }
+    };
+    if !recovered.has_baseline {
+        add(
+            "the values of rows",
+            "a base backup has no second copy of them: a check `baseline` compares them with an earlier state",
+        );
+    }
+    if recovered.base.verified_pages.is_none() {
+        add(
+            "pages by their checksums",
+            "the cluster has none: `pg_checksums --enable` adds them",
+        );
+    }
+    if !recovered.base.has_manifest {
+        add(
+            "files by their checksums",
+            "the base backup has no manifest",
+        );
+    }
+    add(
+        "system views and what initdb made of them",
+        "another initdb gives their definitions other OIDs; functions, operators and types of the server are compared",
+    );
+}
+
+/// All databases that can be connected to.
+async fn databases(
+    server: &ThrowawayServer,
+    proof: &mut Proof,
+) -> Result<Vec<String>, CouldNotRun> {
+    let mut session = open(server, "template1").await?;
+    let rows = session
+        .rows("SELECT datname, datallowconn FROM pg_catalog.pg_database ORDER BY datname")
+        .await?;
+    session.close().await;
+    let mut all = Vec::new();
+    for row in rows {
+        match row.as_slice() {
+            [Some(name), Some(allowed)] if allowed == "t" => all.push(name.clone()),
+            [Some(name), _] if name != "template0" => {
+                proof.facts.not_compared.push(NotTested::new(
+                    format!("the database {name}"),
+                    "it does not allow connections",
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(all)
+}
+
+async fn open(server: &ThrowawayServer, database: &str) -> Result<Session, CouldNotRun> {
+    let terms = Terms {
+        statement_timeout: STATEMENT_WITHIN,
+    };
+    let session = Session::superuser(server.endpoint(), database, &terms).await;
+    session.map_err(|error| {
+        CouldNotRun::with_hint(
+            format!("the recovered database {database} cannot be connected to: {error}"),
+            "a locale or a library of the source may be missing on this server: name an image that has it",
+        )
+    })
+}
+
+/// What an error of the server says about the data of `object`.
+///
+/// # Errors
+/// It says nothing about the data: the connection is lost, the machine has no room, a library is missing.
+fn fault(object: &str, expected: &str, error: DatabaseError) -> Result<Finding, CouldNotRun> {
+    let state = error.sqlstate.as_deref().unwrap_or_default();
+    let of_machine = error.lost
+        || ["53", "57", "55P03"]
+            .iter()
+            .any(|class| state.starts_with(class));
+    if of_machine
+        || error.mentions("could not access file")
+        || error.mentions("could not load library")
+    {
+        return Err(CouldNotRun::with_hint(
+            format!("{object}: {error}"),
+            "look at the memory and the disk of this machine, whether the server has the libraries of all extensions, and for prepared transactions that hold locks",
+        ));
+    }
+    let finding = Finding::about(object, expected, error.to_string());
+    Ok(finding.hint("the data is damaged: by the disk of the source, or after the backup was taken; use another backup"))
+}
+
+/// One line for people about a proof without findings.
+#[must_use]
+pub fn summary(facts: &ClusterFacts, level: Level) -> String {
+    let mut parts = vec![format!(
+        "{} of system catalogs hold in {}",
+        show_counted(facts.references, "reference"),
+        show_counted(facts.databases, "database")
+    )];
+    if level == Level::Counts {
+        parts.push(format!(
+            "{} of {} counted",
+            show_counted(facts.rows, "row"),
+            show_counted(facts.tables, "table")
+        ));
+    }
+    if level == Level::Full {
+        parts.push(format!(
+            "{} of {} and {} read to the end",
+            show_counted(facts.rows, "row"),
+            show_counted(facts.tables, "table"),
+            show_counted(facts.large_objects, "large object")
+        ));
+        parts.push(format!(
+            "{} and {} verified by amcheck",
+            show_counted(facts.verified_tables, "table"),
+            match facts.verified_indexes {
+                1 => "1 index".to_owned(),
+                more => format!("{} indexes", show_count(more)),
+            }
+        ));
+    }
+    if let Some(pages) = facts.pages {
+        parts.push(format!(
+            "{} by their checksums",
+            show_counted(pages, "page")
+        ));
+    }
+    if let Some(canary) = &facts.canary
+        && let Some(newest) = canary.newest
+    {
+        parts.push(format!("the newest row of {} is of {newest}", canary.table));
+    }
+    parts.join("; ")
+}

@@ -1,0 +1,184 @@
+//! Faults of a base backup that has no manifest any more, so that only its contents show them: pages, relations, indexes, WAL.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+
+use basebackup::page::{PAGE, checksum};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use rstest::rstest;
+
+use super::{Copy, orders};
+
+/// Files of `base.tar.gz`, by path.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// Rewrites `base.tar.gz` and removes the manifest.
+fn edit(copy: &Copy, change: impl FnOnce(&mut Files)) {
+    let path = copy.path("base/base.tar.gz");
+    let mut archive = tar::Archive::new(GzDecoder::new(std::fs::File::open(&path).unwrap()));
+    let (mut files, mut folders) = (Files::new(), Vec::new());
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().display().to_string();
+        if entry.header().entry_type().is_dir() {
+            folders.push(name);
+            continue;
+        }
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        files.insert(name, content);
+    }
+    change(&mut files);
+    let out = GzEncoder::new(std::fs::File::create(&path).unwrap(), Compression::fast());
+    let mut builder = tar::Builder::new(out);
+    for (name, content) in &files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o600);
+        builder
+            .append_data(&mut header, name, content.as_slice())
+            .unwrap();
+    }
+    let mut out = builder.into_inner().unwrap();
+    out.flush().unwrap();
+    out.finish().unwrap();
+    std::fs::remove_file(copy.path("base/backup_manifest")).unwrap();
+}
+
+/// The file that has a text on a page, the largest of several.
+fn holding(files: &Files, text: &[u8], kind: impl Fn(&str) -> bool) -> String {
+    let has = |content: &Vec<u8>| content.windows(text.len()).any(|window| window == text);
+    let all = files
+        .iter()
+        .filter(|(name, _)| name.starts_with("base/") && kind(name));
+    let all = all.filter(|(_, content)| has(content));
+    let (name, _) = all.max_by_key(|(_, content)| content.len()).unwrap();
+    name.clone()
+}
+
+/// The file of `orders`.
+fn table(files: &Files) -> String {
+    holding(files, &[b'x'; 200], |_| true)
+}
+
+/// The file of its primary key: the largest B-tree that was made next, by its number.
+fn index(files: &Files) -> String {
+    let (folder, number) = table(files)
+        .rsplit_once('/')
+        .map(|(a, b)| (a.to_owned(), b.parse::<u32>().unwrap()))
+        .unwrap();
+    let next = (number + 1..number + 10).map(|number| format!("{folder}/{number}"));
+    let is_tree = |name: &String| {
+        files
+            .get(name)
+            .is_some_and(|file| file.get(24..28) == Some(&0x0005_3162_u32.to_le_bytes()))
+    };
+    let trees = next.filter(is_tree);
+    trees.max_by_key(|name| files[name].len()).unwrap()
+}
+
+fn flip(file: &mut [u8], at: usize) {
+    file[at] ^= 0x10;
+}
+
+/// Gives a page the checksum of its contents, as a broken disk controller or a lying backup would.
+fn seal(file: &mut [u8], block: u32) {
+    let from = block as usize * PAGE;
+    let sum = checksum(&file[from..from + PAGE], block);
+    file[from + 8..from + 10].copy_from_slice(&sum.to_le_bytes());
+}
+
+#[rstest]
+#[case::heap_page(|files: &mut Files| { let t = table(files); flip(files.get_mut(&t).unwrap(), 5000); }, "page 0 expected its own checksum")]
+#[case::index_page(|files: &mut Files| { let i = index(files); flip(files.get_mut(&i).unwrap(), PAGE + 5000); }, "page 1 expected its own checksum")]
+#[case::visibility_map(|files: &mut Files| { let t = table(files) + "_vm"; flip(files.get_mut(&t).unwrap(), 30); }, "_vm page 0 expected its own checksum")]
+#[case::part_of_a_page(|files: &mut Files| { let t = table(files); files.get_mut(&t).unwrap().truncate(PAGE + 100); }, "a part of a page at its end")]
+fn pages_are_verified_before_a_server_starts(
+    #[case] change: impl FnOnce(&mut Files),
+    #[case] says: &str,
+) {
+    let copy = Copy::make();
+    edit(&copy, change);
+    let drilled = copy.drill("local", "target = \"immediate\"", &orders(3000));
+    assert_eq!(drilled.code, 10, "{}", drilled.said);
+    assert!(drilled.said.contains(says), "{}", drilled.said);
+}
+
+#[rstest]
+#[case::missing_relation(|files: &mut Files| { let t = table(files); files.remove(&t); }, "shop: public.orders")]
+#[case::missing_pages(|files: &mut Files| { let t = table(files); files.get_mut(&t).unwrap().truncate(PAGE); }, "shop: public.orders")]
+#[case::row_of_the_future(|files: &mut Files| {
+    // The transaction that made the first row.
+    let t = table(files);
+    let file = files.get_mut(&t).unwrap();
+    let at = usize::from(u16::from_le_bytes([file[24], file[25]]) & 0x7FFF);
+    file[at..at + 4].copy_from_slice(&4_000_000_u32.to_le_bytes());
+    file[at + 20..at + 22].copy_from_slice(&0x0802_u16.to_le_bytes());
+    seal(file, 0);
+}, "shop: public.orders")]
+#[case::index_without_a_row(|files: &mut Files| {
+    // Its leaf is page 1: the last entry is cut off.
+    let i = index(files);
+    let file = files.get_mut(&i).unwrap();
+    let lower = u16::from_le_bytes([file[PAGE + 12], file[PAGE + 13]]) - 4;
+    file[PAGE + 12..PAGE + 14].copy_from_slice(&lower.to_le_bytes());
+    seal(file, 1);
+}, "index public.orders_pkey")]
+#[case::index_out_of_order(|files: &mut Files| {
+    let i = index(files);
+    let file = files.get_mut(&i).unwrap();
+    let (a, b) = (PAGE + 24 + 4 * 50, PAGE + 24 + 4 * 60);
+    for byte in 0..4 {
+        file.swap(a + byte, b + byte);
+    }
+    seal(file, 1);
+}, "index public.orders_pkey")]
+#[case::catalog_without_a_type(|files: &mut Files| {
+    // `note` has a type that is not there.
+    let name = holding(files, b"note\0\0\0\0\0\0\0\0", |name| name.ends_with("/1249"));
+    let file = files.get_mut(&name).unwrap();
+    let at = file.windows(12).position(|window| window == b"note\0\0\0\0\0\0\0\0").unwrap();
+    file[at + 64..at + 68].copy_from_slice(&99_999_u32.to_le_bytes());
+    let block = u32::try_from(at / PAGE).unwrap();
+    seal(file, block);
+}, "pg_attribute")]
+fn what_no_checksum_shows_is_found_in_the_recovered_cluster(
+    #[case] change: impl FnOnce(&mut Files),
+    #[case] says: &str,
+) {
+    let copy = Copy::make();
+    edit(&copy, change);
+    let drilled = copy.drill("local", "target = \"immediate\"", &orders(3000));
+    assert_eq!(drilled.code, 10, "{}", drilled.said);
+    let stages = drilled.record["stages"].as_array().unwrap();
+    let failed = stages.iter().find(|one| one["outcome"] == "fail").unwrap();
+    assert_eq!(failed["name"], "proof", "{}", drilled.said);
+    assert!(
+        failed["findings"].to_string().contains(says),
+        "{}",
+        failed["findings"]
+    );
+}
+
+#[rstest]
+#[case::missing_segment(|copy: &Copy| std::fs::remove_file(segment(copy, 1)).unwrap(), "it is missing;")]
+#[case::target_after_the_end(|_: &Copy| (), "a server would refuse this target")]
+fn wal_that_ends_too_early_is_not_proven(#[case] change: impl FnOnce(&Copy), #[case] says: &str) {
+    let copy = Copy::make();
+    change(&copy);
+    let drilled = copy.drill("local", "lsn = \"F/0\"", &orders(3000));
+    assert_eq!(drilled.code, 10, "{}", drilled.said);
+    assert_eq!(drilled.record["verdict"], "NOT PROVEN");
+    assert!(drilled.said.contains(says), "{}", drilled.said);
+}
+
+/// The segment of the archive at this place, counted from the end.
+fn segment(copy: &Copy, from_end: usize) -> std::path::PathBuf {
+    let entries = std::fs::read_dir(copy.path("wal")).unwrap().flatten();
+    let all = entries.map(|entry| entry.path());
+    let mut all: Vec<_> = all.filter(|path| path.extension().is_none()).collect();
+    all.sort();
+    all.swap_remove(all.len() - 1 - from_end)
+}

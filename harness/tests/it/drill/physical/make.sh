@@ -1,0 +1,47 @@
+# A cluster whose bootstrap superuser is `boss`, with checksums and archived WAL, its base backup, and moments that a recovery can have as
+# its target. $1: an empty folder of the user that runs this. Prints nothing.
+set -e
+cd "$1"
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+export PGHOST=$1 PGUSER=boss PGDATABASE=shop
+sql() { "$bin/psql" -qAtX -v ON_ERROR_STOP=1 -c "$1"; }
+"$bin/initdb" -D data -k -U boss -A trust --no-sync >/dev/null
+mkdir wal
+cat >>data/postgresql.conf <<END
+archive_mode = on
+archive_command = 'cp %p $1/wal/%f'
+listen_addresses = ''
+unix_socket_directories = '$1'
+shared_preload_libraries = 'pg_stat_statements'
+max_prepared_transactions = 5
+fsync = off
+END
+echo "cron.database_name = 'shop'" >>data/postgresql.auto.conf
+"$bin/pg_ctl" -D data -w -l log start >/dev/null
+PGDATABASE=postgres sql 'CREATE DATABASE shop'
+mkdir space
+sql "CREATE TABLESPACE space LOCATION '$1/space'"
+sql 'CREATE TABLE orders (id int PRIMARY KEY, note text)'
+sql "INSERT INTO orders SELECT n, repeat('x', 200) FROM generate_series(1, 3000) n"
+sql 'CREATE TABLE elsewhere (id int) TABLESPACE space; INSERT INTO elsewhere VALUES (1)'
+sql 'CREATE UNLOGGED TABLE scratch AS SELECT 1 AS id'
+sql 'CREATE INDEX ON orders USING hash (id)'
+sql "SELECT lo_from_bytea(0, decode(repeat('ab', 5000), 'hex'))" >/dev/null
+sql 'CREATE TABLE redrill_canary (at timestamptz NOT NULL DEFAULT clock_timestamp(), lsn pg_lsn NOT NULL DEFAULT pg_current_wal_insert_lsn())'
+sql 'CREATE ROLE app LOGIN; GRANT SELECT ON orders TO app'
+sql 'VACUUM orders'
+"$bin/pg_basebackup" -D base -F t -z -X stream -c fast
+step() { sql "INSERT INTO orders VALUES ($1, 'after the base backup')"; sql 'INSERT INTO redrill_canary DEFAULT VALUES'; }
+step 4001
+sql "SELECT pg_create_restore_point('before_release')" >/dev/null
+step 4002
+sql "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')" >time
+sleep 0.1
+sql "INSERT INTO orders VALUES (4003, '') RETURNING xmin" >transaction
+sql 'SELECT pg_current_wal_insert_lsn()' >lsn
+sql 'INSERT INTO redrill_canary DEFAULT VALUES'
+sql 'BEGIN; INSERT INTO elsewhere VALUES (2); PREPARE TRANSACTION $$left$$'
+sql 'SELECT pg_switch_wal()' >/dev/null
+sql 'DELETE FROM orders WHERE id > 100'
+sql 'SELECT pg_switch_wal()' >/dev/null
+"$bin/pg_ctl" -D data -w -m fast stop >/dev/null

@@ -1,0 +1,230 @@
+//! Base backups that are recovered and proven: each target, both providers, and faults made from a good backup.
+
+mod faults;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use rstest::rstest;
+
+const MAKE: &str = include_str!("make.sh");
+
+/// The files of the good backup: `base`, `wal`, and the moments.
+static GOOD: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    // Short, because the path of a socket may have 107 bytes at most.
+    let folder = tempfile::Builder::new().prefix("rb").tempdir_in("/tmp");
+    let folder = folder.unwrap();
+    let path = folder.path().to_str().unwrap().to_owned();
+    let is_root = nix::unistd::geteuid().is_root();
+    let mut command = Command::new(if is_root { "runuser" } else { "bash" });
+    if is_root {
+        let user = nix::unistd::User::from_name("postgres").unwrap().unwrap();
+        std::os::unix::fs::chown(folder.path(), Some(user.uid.as_raw()), None).unwrap();
+        command.args(["-u", "postgres", "--", "bash"]);
+    }
+    let made = command.args(["-c", MAKE, "bash", &path]).output().unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
+    folder
+});
+
+/// A copy of the good backup, to be broken.
+struct Copy(tempfile::TempDir);
+
+impl Copy {
+    fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["base", "wal"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            for entry in std::fs::read_dir(GOOD.path().join(name)).unwrap() {
+                let entry = entry.unwrap();
+                let to = folder.path().join(name).join(entry.file_name());
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A moment that the source noted.
+    fn moment(name: &str) -> String {
+        let text = std::fs::read_to_string(GOOD.path().join(name)).unwrap();
+        text.trim().to_owned()
+    }
+
+    /// Drills it; returns the exit code, what was printed and the record.
+    fn drill(&self, provider: &str, recovery: &str, more: &str) -> Drilled {
+        let scenario = self.path("x.toml");
+        let text = format!(
+            "schema = 1\nname = \"x\"\n[server.{provider}]\n[backup.base]\npath = \"base\"\n[backup.wal]\npath = \"wal\"\n\
+             [recovery]\n{recovery}\n{more}\n"
+        );
+        std::fs::write(&scenario, text).unwrap();
+        let ended = Command::new(env!("CARGO_BIN_EXE_redrill"))
+            .args(["run", "-q", "--no-state", "--reports", "reports"])
+            .arg(&scenario)
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        let text = [ended.stdout, ended.stderr].concat();
+        let record = find(&self.path("reports"), "drill.json");
+        let record = record.map(|path| std::fs::read_to_string(path).unwrap());
+        Drilled {
+            code: ended.status.code().unwrap(),
+            said: words(&String::from_utf8_lossy(&text)),
+            record: record.map_or_else(serde_json::Value::default, |text| {
+                serde_json::from_str(&text).unwrap()
+            }),
+        }
+    }
+}
+
+/// The result of a drill.
+struct Drilled {
+    code: i32,
+    said: String,
+    record: serde_json::Value,
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    for entry in std::fs::read_dir(folder).ok()?.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if let Some(found) = find(&path, name) {
+                return Some(found);
+            }
+        } else if path.ends_with(name) {
+            return Some(path);
+        }
+    }
+    None
+}
+
+/// Checks that hold where `orders` has so many rows.
+fn orders(rows: u32) -> String {
+    format!(
+        "[[check.row-count]]\ntable = \"public.orders\"\nmin = {rows}\nmax = {rows}\n\
+         [[check.role]]\nrole = \"app\"\ndatabase = \"shop\"\nfloor = [\"select on public.orders\"]\n\
+         ceiling = [\"select on public.orders\", \"usage on schema public\", \"connect, temporary on database shop\"]\n"
+    )
+}
+
+#[rstest]
+#[case::latest("container", "target = \"latest\"", 100)]
+#[case::latest_local("local", "target = \"latest\"", 100)]
+#[case::immediate("local", "target = \"immediate\"", 3000)]
+#[case::name("local", "name = \"before_release\"", 3001)]
+#[case::time("container", "time = TIME", 3002)]
+#[case::time_local("local", "time = TIME", 3002)]
+#[case::transaction("local", "transaction = TRANSACTION", 3003)]
+#[case::before_transaction("local", "transaction = TRANSACTION\ninclusive = false", 3002)]
+#[case::lsn("local", "lsn = \"LSN\"", 3003)]
+#[case::before_lsn("local", "lsn = \"LSN\"\ninclusive = false", 3003)]
+fn each_target_is_reached(#[case] provider: &str, #[case] recovery: &str, #[case] rows: u32) {
+    let copy = Copy::make();
+    let recovery = recovery
+        .replace("TIME", &Copy::moment("time"))
+        .replace("TRANSACTION", &Copy::moment("transaction"))
+        .replace("LSN", &Copy::moment("lsn"));
+    let drilled = copy.drill(provider, &recovery, &orders(rows));
+    assert_eq!(drilled.code, 0, "{}", drilled.said);
+    let record = &drilled.record;
+    assert_eq!(record["verdict"], "PROVEN");
+    let (recovered, cluster) = (&record["restore"]["recovery"], &record["proof"]["cluster"]);
+    // Where the server ended is where the WAL was read to before it started.
+    assert_eq!(recovered["end"], record["backup"]["physical"]["end"]);
+    assert_eq!(recovered["timeline"], 2);
+    assert_eq!(recovered["libraries"][0], "pg_stat_statements");
+    let off = recovered["switched_off"].as_array().unwrap();
+    for name in ["archive_command", "cron.database_name", "listen_addresses"] {
+        assert!(off.iter().any(|one| one == name), "{off:?}");
+    }
+    assert_eq!(recovered["unlogged"][0], "shop: public.scratch");
+    assert_eq!(cluster["large_objects"], 1);
+    assert!(
+        cluster["verified_indexes"].as_u64().unwrap() > 100,
+        "{cluster}"
+    );
+    assert!(cluster["references"].as_u64().unwrap() > 300, "{cluster}");
+    assert!(cluster["pages"].as_u64().unwrap() > 1000, "{cluster}");
+    let phases = record["restore"]["phases"].as_array().unwrap();
+    let phases: Vec<&str> = phases
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    assert_eq!(
+        phases,
+        [
+            "copy",
+            "start",
+            "until consistent",
+            "replay",
+            "promotion",
+            "first query"
+        ]
+    );
+    // A record makes its reports again.
+    let again = Command::new(env!("CARGO_BIN_EXE_redrill"))
+        .args(["report", "--format", "markdown"])
+        .arg(find(&copy.path("reports"), "drill.json").unwrap())
+        .output()
+        .unwrap();
+    let stored = std::fs::read(find(&copy.path("reports"), "drill.md").unwrap()).unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&again.stdout),
+        String::from_utf8_lossy(&stored)
+    );
+    let shown = words(&String::from_utf8_lossy(&stored));
+    assert!(
+        shown.contains("Settings that were not taken over"),
+        "{shown}"
+    );
+    assert!(shown.contains("the values of rows"), "{shown}");
+}
+
+#[test]
+fn a_canary_shows_what_was_lost() {
+    let time = Copy::moment("time");
+    let pitr =
+        "[pitr]\ncanary = \"public.redrill_canary\"\nevery = \"1s\"\nmax-data-loss = \"1h\"\n";
+    let copy = Copy::make();
+    let drilled = copy.drill("local", &format!("time = {time}"), &(orders(3002) + pitr));
+    assert_eq!(drilled.code, 0, "{}", drilled.said);
+    let canary = &drilled.record["proof"]["cluster"]["canary"];
+    assert_eq!(canary["rows"], 2);
+    assert!(
+        canary["newest"].as_str().unwrap() < time.as_str(),
+        "{canary}"
+    );
+    // Nothing is as new as that.
+    let pitr = pitr.replace("1h", "1ms");
+    let drilled = copy.drill("local", &format!("time = {time}"), &(orders(3002) + &pitr));
+    assert_eq!(
+        drilled.record["verdict"], "OBJECTIVE MISSED",
+        "{}",
+        drilled.said
+    );
+    // A table that is none.
+    let pitr = pitr.replace("redrill_canary", "nobody");
+    let drilled = copy.drill("local", &format!("time = {time}"), &(orders(3002) + &pitr));
+    assert_eq!(drilled.code, 10, "{}", drilled.said);
+    assert!(drilled.said.contains("public.nobody"), "{}", drilled.said);
+}
+
+#[rstest]
+#[case::other_major("major = 17", "starts on a server of that version only")]
+fn a_server_that_cannot_recover_it_is_named(#[case] server: &str, #[case] says: &str) {
+    let copy = Copy::make();
+    let provider = format!("local]\n[server]\n{server}\n[objective");
+    let drilled = copy.drill(&provider, "target = \"latest\"", &orders(1));
+    assert_eq!(drilled.code, 3, "{}", drilled.said);
+    assert!(drilled.said.contains(says), "{}", drilled.said);
+}

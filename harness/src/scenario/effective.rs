@@ -251,7 +251,7 @@ url = { env = "HOOK" }
             get("check.command[\"the script\"].env"),
             Some("{ TOKEN = \"***\" }")
         );
-        assert_eq!(get("notify[1].url"), Some("{ env = \"HOOK\" }"));
+        assert_eq!(get("notify[1].url.env"), Some("HOOK"));
         assert_eq!(get("check.row-count[\"orders are there\"].min"), Some("3"));
         assert_eq!(
             get("check.sql[\"none is open\"].settings.work_mem"),

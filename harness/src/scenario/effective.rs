@@ -251,11 +251,11 @@ url = { env = "HOOK" }
             get("check.command[\"the script\"].env"),
             Some("{ TOKEN = \"***\" }")
         );
-        assert_eq!(get("notify[1].url"), Some("{ env = \"HOOK\" }"));
+        assert_eq!(get("notify[1].url.env"), Some("HOOK"));
         assert_eq!(get("check.row-count[\"orders are there\"].min"), Some("3"));
         assert_eq!(
-            get("check.sql[\"none is open\"].settings.work_mem"),
-            Some("64MB")
+            get("check.sql[\"none is open\"].settings"),
+            Some("{ work_mem = \"64MB\" }")
         );
         let all = format!("{settings:?}");
         assert!(!all.contains("horse"), "{all}");

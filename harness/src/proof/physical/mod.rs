@@ -77,7 +77,14 @@ pub async fn prove(recovered: &Recovered<'_>, level: Level) -> Result<Proof, Cou
             ),
         }
         if matches!(level, Level::Counts | Level::Full) {
-            read::tables(&mut session, (&database, level), &mut facts, &mut proof).await?;
+            read::tables(
+                &mut session,
+                recovered.server,
+                (&database, level),
+                &mut facts,
+                &mut proof,
+            )
+            .await?;
         }
         if level == Level::Full {
             amcheck::verify(&mut session, &database, recovered, &mut facts, &mut proof).await?;

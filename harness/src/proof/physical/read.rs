@@ -1,10 +1,11 @@
 //! Reads every table and large object of a database to its end, with what is stored outside of its rows.
 
-use super::fault;
+use super::{fault, open};
 use crate::database::{DatabaseError, Session};
 use crate::outcome::{ClusterFacts, CouldNotRun, Finding, NotTested};
 use crate::proof::settings::Level;
 use crate::proof::{Proof, large_objects};
+use crate::server::ThrowawayServer;
 use crate::sql::quote_ident;
 use crate::units::{listed, show_counted};
 
@@ -32,6 +33,7 @@ SELECT n.nspname, c.relname, c.relkind, c.relispopulated, c.relname = 'pg_largeo
 /// The server ended, or lacks a library.
 pub(super) async fn tables(
     session: &mut Session,
+    server: &ThrowawayServer,
     (database, level): (&str, Level),
     facts: &mut ClusterFacts,
     proof: &mut Proof,
@@ -88,6 +90,7 @@ pub(super) async fn tables(
                         Err(error) => {
                             let expected = "large objects that can be read to the end";
                             proof.findings.push(fault(&object, expected, error)?);
+                            *session = open(server, database).await?;
                         }
                     }
                 }
@@ -96,6 +99,8 @@ pub(super) async fn tables(
                 proof.tables += 1;
                 let expected = "rows that can be read to the end";
                 proof.findings.push(fault(&object, expected, error)?);
+                // An error in the middle of COPY leaves the rest of the answer in the session.
+                *session = open(server, database).await?;
             }
         }
     }

@@ -151,6 +151,7 @@ fn over_drills(drills: Vec<(&DrillResult, Verdict)>) -> String {
         not_drilled: Vec::new(),
         missing: Vec::new(),
         problems: &[],
+        batch: None,
         lines: &lines,
         ending,
     })

@@ -86,7 +86,7 @@ pub fn of_text(text: Option<&str>) -> RehearsalResult {
     });
     let table = |name: &str, held| TableFacts {
         table: or(name),
-        lock: "ACCESS EXCLUSIVE",
+        lock: "ACCESS EXCLUSIVE".into(),
         blocks_readers: true,
         held,
         statement: or("ALTER TABLE app.orders ALTER COLUMN total TYPE numeric(14, 2)"),
@@ -122,7 +122,7 @@ pub fn of_text(text: Option<&str>) -> RehearsalResult {
         scenario: drill.scenario.clone(),
         started: drill.started,
         duration: seconds(180),
-        drill: "PROVEN",
+        drill: "PROVEN".into(),
         drill_passed: true,
         kept: Some(KeptServerFacts {
             name: or("plur-nightly-4"),
@@ -146,7 +146,7 @@ pub fn of_text(text: Option<&str>) -> RehearsalResult {
                     "20261120_widen_total",
                     Some(LockFacts {
                         table: or("app.orders"),
-                        mode: "ACCESS EXCLUSIVE",
+                        mode: "ACCESS EXCLUSIVE".into(),
                         held: seconds(41),
                     }),
                 ),

@@ -184,12 +184,8 @@ impl BaseBackup {
                 }
                 return verifying.file(path, reader, &mut |_| Ok(()));
             }
-            let mut note = |done: io::Result<()>| {
-                done.map_err(|error| {
-                    broken = Some(unwritten(&error));
-                    error
-                })
-            };
+            let mut note =
+                |done: io::Result<()>| done.inspect_err(|error| broken = Some(unwritten(error)));
             for (at, _) in path.match_indices('/') {
                 if folders.insert(path[..at].to_owned()) {
                     note(to.folder(&path[..at]))?;

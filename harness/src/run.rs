@@ -188,7 +188,8 @@ async fn stages(
     }
     let observed = run_checks(&restored.for_checks(), scenario, context, record).await;
     if scenario.runbook_within.is_some() && scenario.facts.only.is_empty() {
-        record.runbook(time_runbook(&restored, others).await);
+        // Boxed, because the futures of a drill share one stack.
+        record.runbook(Box::pin(time_runbook(&restored, others)).await);
     }
     if let Some(rehearsal) = rehearsal {
         rehearsal.run(&restored, record.checks(), others).await;

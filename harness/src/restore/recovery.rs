@@ -128,7 +128,7 @@ pub async fn recover(
     run: &Run,
 ) -> Result<RestoreLog, CouldNotRun> {
     let within = settings.timeout.map_or(super::WITHIN, |span| span.0);
-    let work = recover_within(server, base, settings, run);
+    let work = Box::pin(recover_within(server, base, settings, run));
     tokio::time::timeout(within, work).await.unwrap_or_else(|_| {
         Err(CouldNotRun::with_hint(
             format!("the recovery did not end within {within:?}"),
@@ -161,7 +161,7 @@ async fn recover_within(
     let began = Instant::now();
     let mut log = RestoreLog::default();
     log.facts.method = "recovery of a base backup".to_owned();
-    let replay = match server.recover(Arc::new(recovery), run).await {
+    let replay = match Box::pin(server.recover(Arc::new(recovery), run)).await {
         Ok(replay) => replay,
         Err(error) => {
             let fault = FAULTS.iter().find(|words| error.reason.contains(**words));

@@ -135,7 +135,7 @@ impl ThrowawayServer {
         };
         let wanted = &self.started_with.wanted;
         let path = &self.started_with.path;
-        let begun = begin(&server, wanted, run, path, Some(origin)).await?;
+        let begun = Box::pin(begin(&server, wanted, run, path, Some(origin))).await?;
         self.endpoint
             .known
             .set_identity(begun.started.endpoint.known.identity());

@@ -34,7 +34,9 @@ pub async fn restore(
         // One server after the other: each uses all processors.
         for one in clusters {
             if let Some(base) = &one.backup.physical {
-                let recovered = recovery::recover(one.server, base, settings, one.run).await;
+                // Boxed: as a part of this future it takes more of the stack than a thread of tests has.
+                let recovered =
+                    Box::pin(recovery::recover(one.server, base, settings, one.run)).await;
                 whole = Some(recovered.map_err(|error| of_server(one.name, error))?);
                 continue;
             }

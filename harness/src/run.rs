@@ -68,7 +68,7 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
                     record.interrupt();
                     rehearsal.iter_mut().for_each(Rehearsal::interrupt);
                 }
-                ended = stages(scenario, context, &run, (&mut record, rehearsal.as_mut()), (&mut servers, &mut others)) => {
+                ended = Box::pin(stages(scenario, context, &run, (&mut record, rehearsal.as_mut()), (&mut servers, &mut others))) => {
                     // The record has the reason.
                     observed = ended.ok().flatten();
                 }

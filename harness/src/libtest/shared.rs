@@ -23,6 +23,9 @@ use crate::redact::Redactor;
 use crate::scenario::Scenario;
 use crate::{interrupt, progress, report, run, server};
 
+/// Bytes of the stack of a drill, as many as the main thread of a program has.
+const STACK: usize = 8 << 20;
+
 /// Results of runs that ended longer ago than this are removed.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
@@ -176,10 +179,12 @@ impl Drills {
             verdict,
             observed,
             ..
-        } = started.runtime.block_on(async {
-            server::sweep(&context.work).await;
-            run::drill(scenario, &context).await
-        });
+        } = on_a_stack_of_its_own(|| {
+            started.runtime.block_on(async {
+                server::sweep(&context.work).await;
+                run::drill(scenario, &context).await
+            })
+        })?;
         let baseline = observed.as_ref().map(|observed| &observed.baseline);
         report::write_all(reports, &result, verdict, baseline)
             .map_err(|error| format!("the reports were not written: {error}"))?;
@@ -191,6 +196,19 @@ impl Drills {
         }
         report::json::render(&result, verdict).map_err(|error| error.to_string())
     }
+}
+
+/// Runs work on the stack that a drill of the command has: a thread of tests has a quarter of it, which a build without
+/// optimization overflows.
+fn on_a_stack_of_its_own<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let running = thread
+            .spawn_scoped(scope, work)
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        let ended = running.join();
+        Ok(ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// The command that repeats a drill.

@@ -18,19 +18,19 @@ case " $*" in
 esac
 
 need_cargo
-# The image, packages and the build wait for different things, so they are made side by side.
+# The image, packages, backups and the build wait for different things, so they are made side by side.
 prepare() {
     need_server
     if [ -n "$from_s3" ]; then
         need_rclone
     fi
+    make_fixtures
 }
 prepare &
 prepared=$!
 say "building redrill and the APIs of the fixtures"
 cargo build --workspace --locked --quiet
 wait "$prepared" || exit 3
-make_fixtures
 
 target=${CARGO_TARGET_DIR:-target}
 export_apis

@@ -20,6 +20,7 @@ use crate::backup::base::BaseBackup;
 use crate::database::{DatabaseError, Session, Terms};
 use crate::outcome::{ClusterFacts, CouldNotRun, Finding, NotTested, ProofFacts};
 use crate::server::ThrowawayServer;
+use crate::sql::quote_ident;
 use crate::units::{show_count, show_counted};
 use settings::Pitr;
 
@@ -60,36 +61,14 @@ pub async fn prove(recovered: &Recovered<'_>, level: Level) -> Result<Proof, Cou
         pages: recovered.base.verified_pages,
         ..ClusterFacts::default()
     };
-    for database in databases(recovered.server, &mut proof).await? {
-        let mut session = open(recovered.server, &database).await?;
-        facts.databases += 1;
-        let found = &mut proof.findings;
-        facts.references += catalogs::verify(&mut session, &database, found).await?;
-        match count_objects(recovered.server, &database).await {
-            Ok(objects) => proof.facts.objects += objects,
-            Err(error) => proof.findings.push(
-                Finding::about(
-                    format!("database {database}"),
-                    "a schema that pg_dump can dump",
-                    error.reason,
-                )
-                .hint("the catalogs of the recovered database contradict themselves"),
-            ),
+    for (database, is_open) in databases(recovered.server).await? {
+        if !is_open {
+            allow_connections(recovered.server, &database, true).await?;
         }
-        if matches!(level, Level::Counts | Level::Full) {
-            read::tables(
-                &mut session,
-                recovered.server,
-                (&database, level),
-                &mut facts,
-                &mut proof,
-            )
-            .await?;
+        prove_database(recovered, &database, level, &mut facts, &mut proof).await?;
+        if !is_open {
+            allow_connections(recovered.server, &database, false).await?;
         }
-        if level == Level::Full {
-            amcheck::verify(&mut session, &database, recovered, &mut facts, &mut proof).await?;
-        }
-        session.close().await;
     }
     if let Some(pitr) = recovered.pitr {
         let seen = canary::read(recovered, pitr, &mut proof.findings).await?;
@@ -139,30 +118,69 @@ fn not_compared(recovered: &Recovered<'_>, proof: &mut Proof) {
     );
 }
 
-/// All databases that can be connected to.
-async fn databases(
-    server: &ThrowawayServer,
+/// Reads and verifies one database.
+async fn prove_database(
+    recovered: &Recovered<'_>,
+    database: &str,
+    level: Level,
+    facts: &mut ClusterFacts,
     proof: &mut Proof,
-) -> Result<Vec<String>, CouldNotRun> {
+) -> Result<(), CouldNotRun> {
+    let server = recovered.server;
+    let mut session = open(server, database).await?;
+    facts.databases += 1;
+    facts.references += catalogs::verify(&mut session, database, &mut proof.findings).await?;
+    match count_objects(server, database).await {
+        Ok(objects) => proof.facts.objects += objects,
+        Err(error) => proof.findings.push(
+            Finding::about(
+                format!("database {database}"),
+                "a schema that pg_dump can dump",
+                error.reason,
+            )
+            .hint("the catalogs of the recovered database contradict themselves"),
+        ),
+    }
+    if matches!(level, Level::Counts | Level::Full) {
+        read::tables(&mut session, server, (database, level), facts, proof).await?;
+    }
+    if level == Level::Full {
+        amcheck::verify(&mut session, database, recovered, facts, proof).await?;
+    }
+    session.close().await;
+    Ok(())
+}
+
+/// All databases but `template0`, and whether they can be connected to.
+async fn databases(server: &ThrowawayServer) -> Result<Vec<(String, bool)>, CouldNotRun> {
     let mut session = open(server, "template1").await?;
     let rows = session
-        .rows("SELECT datname, datallowconn FROM pg_catalog.pg_database ORDER BY datname")
+        .rows("SELECT datname, datallowconn FROM pg_catalog.pg_database WHERE datname <> 'template0' ORDER BY datname")
         .await?;
     session.close().await;
     let mut all = Vec::new();
     for row in rows {
-        match row.as_slice() {
-            [Some(name), Some(allowed)] if allowed == "t" => all.push(name.clone()),
-            [Some(name), _] if name != "template0" => {
-                proof.facts.not_compared.push(NotTested::new(
-                    format!("the database {name}"),
-                    "it does not allow connections",
-                ));
-            }
-            _ => {}
+        if let [Some(name), Some(is_open)] = row.as_slice() {
+            all.push((name.clone(), is_open == "t"));
         }
     }
     Ok(all)
+}
+
+/// A database that nobody may connect to has rows all the same; this server is thrown away.
+async fn allow_connections(
+    server: &ThrowawayServer,
+    database: &str,
+    allowed: bool,
+) -> Result<(), CouldNotRun> {
+    let mut session = open(server, "template1").await?;
+    let name = quote_ident(database);
+    let statement = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}");
+    session
+        .run(&format!("BEGIN READ WRITE; {statement}; COMMIT"))
+        .await?;
+    session.close().await;
+    Ok(())
 }
 
 async fn open(server: &ThrowawayServer, database: &str) -> Result<Session, CouldNotRun> {

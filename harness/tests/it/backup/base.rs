@@ -33,21 +33,7 @@ for _ in 1 2 3; do sql "$1" 'INSERT INTO t VALUES (0)'; sql "$1" 'SELECT pg_swit
 "#;
 
 /// What is copied for each test.
-static MADE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = shared::folder();
-    let is_root = nix::unistd::geteuid().is_root();
-    let mut command = Command::new(if is_root { "runuser" } else { "bash" });
-    if is_root {
-        let postgres = nix::unistd::User::from_name("postgres").unwrap().unwrap();
-        std::os::unix::fs::chown(&folder, Some(postgres.uid.as_raw()), None).unwrap();
-        command.args(["-u", "postgres", "--", "bash"]);
-    }
-    let made = command.args(["-c", MAKE, "bash"]).arg(&folder).output();
-    let made = made.unwrap();
-    let said = String::from_utf8_lossy(&made.stderr);
-    assert!(made.status.success(), "{said}");
-    folder
-});
+static MADE: LazyLock<PathBuf> = LazyLock::new(|| shared::made_by_postgres(MAKE));
 
 struct Cluster(tempfile::TempDir);
 

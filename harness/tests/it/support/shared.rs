@@ -57,6 +57,23 @@ pub fn folder() -> PathBuf {
     folder
 }
 
+/// A folder for several tests that a script fills, which gets its path as `$1` and runs as a user that may start a server.
+pub fn made_by_postgres(script: &str) -> PathBuf {
+    let folder = folder();
+    let is_root = nix::unistd::geteuid().is_root();
+    let mut command = Command::new(if is_root { "runuser" } else { "bash" });
+    if is_root {
+        let postgres = nix::unistd::User::from_name("postgres").unwrap().unwrap();
+        std::os::unix::fs::chown(&folder, Some(postgres.uid.as_raw()), None).unwrap();
+        command.args(["-u", "postgres", "--", "bash"]);
+    }
+    let made = command.args(["-c", script, "bash"]).arg(&folder).output();
+    let made = made.unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
+    folder
+}
+
 /// Starts a process that outlives this one and first waits for the end of its input, which is a pipe that only this process holds
 /// open. It is in a group of its own, so that Ctrl-C does not end both.
 fn run_at_the_end(mut command: Command) {

@@ -30,6 +30,16 @@ sql "SELECT lo_from_bytea(0, decode(repeat('ab', 5000), 'hex'))" >/dev/null
 sql 'CREATE TABLE redrill_canary (at timestamptz NOT NULL DEFAULT clock_timestamp(), lsn pg_lsn NOT NULL DEFAULT pg_current_wal_insert_lsn())'
 sql 'CREATE ROLE app LOGIN; GRANT SELECT ON orders TO app'
 sql 'VACUUM orders'
+# Functions of amcheck that find nothing, in an extension with which the table would be dropped.
+sql 'CREATE EXTENSION amcheck; ALTER EXTENSION amcheck ADD TABLE orders'
+sql "UPDATE pg_proc SET probin = NULL, prolang = (SELECT oid FROM pg_language WHERE lanname = 'sql'),
+       prosrc = CASE WHEN proretset THEN 'SELECT NULL::bigint, NULL::int, NULL::int, NULL::text WHERE false' ELSE 'SELECT' END
+     WHERE oid IN (SELECT objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+                   WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'amcheck')"
+# A database that nobody may connect to.
+PGDATABASE=postgres sql 'CREATE DATABASE closed'
+PGDATABASE=closed sql 'CREATE TABLE kept (id int PRIMARY KEY); INSERT INTO kept VALUES (1)'
+PGDATABASE=postgres sql 'ALTER DATABASE closed ALLOW_CONNECTIONS false'
 "$bin/pg_basebackup" -D base -F t -z -X stream -c fast
 step() { sql "INSERT INTO orders VALUES ($1, 'after the base backup')"; sql 'INSERT INTO redrill_canary DEFAULT VALUES'; }
 step 4001
@@ -43,5 +53,9 @@ sql 'INSERT INTO redrill_canary DEFAULT VALUES'
 sql 'BEGIN; INSERT INTO elsewhere VALUES (2); PREPARE TRANSACTION $$left$$'
 sql 'SELECT pg_switch_wal()' >/dev/null
 sql 'DELETE FROM orders WHERE id > 100'
+sql 'CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN END$$; REVOKE ALL ON FUNCTION watch() FROM PUBLIC'
+sql 'CREATE EVENT TRIGGER watch ON ddl_command_start EXECUTE FUNCTION watch(); ALTER EVENT TRIGGER watch ENABLE ALWAYS'
+sql "SELECT pg_create_restore_point('watched')" >/dev/null
+sql 'DROP EVENT TRIGGER watch; DROP FUNCTION watch()'
 sql 'SELECT pg_switch_wal()' >/dev/null
 "$bin/pg_ctl" -D data -w -m fast stop >/dev/null

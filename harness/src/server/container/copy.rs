@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use testcontainers::bollard::errors::Error;
+use testcontainers::bollard::models::Mount;
 use testcontainers::bollard::query_parameters::KillContainerOptionsBuilder;
 
-use super::helper::Helper;
+use super::helper::{Helped, Helper};
 use super::request::volume;
 use super::{Container, HOME, Machine as _};
 use crate::cleanup::Run;
@@ -112,6 +114,26 @@ impl Container {
         Ok(denied)
     }
 
+    /// Runs a script on volumes, in a container of the image of this server. The inner error is one of the engine.
+    pub(super) async fn help(
+        &self,
+        script: String,
+        arguments: Vec<String>,
+        mounts: Vec<Mount>,
+    ) -> Result<Result<Helped, Error>, CouldNotRun> {
+        let helper = Helper {
+            image: self.image_id.clone(),
+            script,
+            arguments,
+            data: data_folder(),
+            mounts,
+            labels: self.owned_labels(),
+        };
+        let docker = self.docker.clone();
+        self.unbroken(async move { helper.run(&docker).await })
+            .await
+    }
+
     /// Copies the data of the volume `from`, made with the programs in `bin`, to that of this server; returns its bytes.
     pub(super) async fn copy_volume(&mut self, from: &str, bin: &str) -> Result<u64, CouldNotRun> {
         let unable = |why: String| {
@@ -120,21 +142,12 @@ impl Container {
         let own = self.volume.as_ref();
         let own = own.ok_or_else(|| unable("the copy has no volume".to_owned()))?;
         let denied = self.deny().map_err(|error| unable(error.to_string()))?;
-        let helper = Helper {
-            image: self.image_id.clone(),
-            script: COPY.to_owned(),
-            arguments: vec![data_folder().replace(HOME, FROM), bin.to_owned()],
-            data: data_folder(),
-            mounts: vec![
-                volume(from, FROM, true, HashMap::new()),
-                volume(own, HOME, false, self.owned_labels()),
-            ],
-            labels: self.owned_labels(),
-        };
-        let docker = self.docker.clone();
-        let helped = self
-            .unbroken(async move { helper.run(&docker).await })
-            .await?;
+        let arguments = vec![data_folder().replace(HOME, FROM), bin.to_owned()];
+        let mounts = vec![
+            volume(from, FROM, true, HashMap::new()),
+            volume(own, HOME, false, self.owned_labels()),
+        ];
+        let helped = self.help(COPY.to_owned(), arguments, mounts).await?;
         let helped = helped.map_err(|error| unable(error.to_string()))?;
         let value = |name| helped.log.lines().find_map(|line| line.strip_prefix(name));
         if let Some(why) = value("redrill-full ") {

@@ -20,7 +20,6 @@ use testcontainers::bollard::query_parameters::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::copy::{Copy, data_folder};
-use super::helper::Helper;
 use super::request::volume;
 use super::{Container, FIND, HOME, engine};
 use crate::data_folder::DataFolder;
@@ -164,18 +163,8 @@ impl Container {
         let own = self.volume.clone();
         let own = own.ok_or_else(|| unable("the server has no volume".to_owned()))?;
         let mount = volume(&own, HOME, false, self.owned_labels());
-        let helper = Helper {
-            image: self.image_id.clone(),
-            script: format!("{FIND}{ASK}"),
-            arguments: vec![HOME.to_owned()],
-            data: data_folder(),
-            mounts: vec![mount.clone()],
-            labels: self.owned_labels(),
-        };
-        let docker = self.docker.clone();
-        let helped = self
-            .unbroken(async move { helper.run(&docker).await })
-            .await?;
+        let (script, arguments) = (format!("{FIND}{ASK}"), vec![HOME.to_owned()]);
+        let helped = self.help(script, arguments, vec![mount.clone()]).await?;
         let helped = helped.map_err(|error| unable(error.to_string()))?;
         let value = |name| helped.log.lines().find_map(|line| line.strip_prefix(name));
         let owner = value("redrill-user ").and_then(|ids| {

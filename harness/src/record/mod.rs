@@ -439,10 +439,10 @@ impl<'a> Record<'a> {
             runbook.and_then(|time| time.as_ref().ok()),
         );
         if let Some(Err(error)) = runbook {
+            let hint = error.hint.iter().map(|hint| format!("; {hint}"));
+            let why = format!("{}{}", error.reason, hint.collect::<String>());
             let what = "the objective `runbook-within`";
-            self.result
-                .not_tested
-                .push(NotTested::new(what, &error.reason));
+            self.result.not_tested.push(NotTested::new(what, why));
         }
         self.result
             .not_tested

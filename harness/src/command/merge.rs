@@ -7,7 +7,7 @@ use super::metrics;
 use super::print::{err, out};
 use super::report::of_entry;
 use super::run::merged_line;
-use super::verify::existing_state;
+use super::verify::{no_state, open_state};
 use crate::batch::{self, Batch, Reported, ShardReport, batch_name, collect};
 use crate::cli::{Merge, Terminal};
 use crate::exit_code::{Ending, worst};
@@ -29,8 +29,7 @@ const SHOWN: usize = 5;
 /// Runs the command.
 pub async fn run(arguments: Merge, environment: Environment, terminal: Terminal) -> Ended {
     let name = batch_name(arguments.batch.as_deref(), &environment).map_err(Abort::invalid)?;
-    let state = existing_state(&arguments.state, &environment).await?;
-    let batch = wait(&state, &name, arguments.wait.map(|span| span.0)).await?;
+    let (state, batch) = wait(&arguments, &environment, &name).await?;
     report::check_writable(&arguments.reports).map_err(|error| {
         CouldNotRun::with_hint(
             format!("the reports cannot be written: {error}"),
@@ -143,24 +142,41 @@ fn shard(shard: &ShardReport) -> report::Shard<'_> {
     }
 }
 
-/// Reads a batch; with `longest`, once all of its shards have ended, or at the end of this time.
-async fn wait(state: &State, name: &str, longest: Option<Duration>) -> Result<Batch, Abort> {
+/// Opens the state and reads a batch of it; with `--wait`, once all of its shards have ended, or at the end of this time. The first
+/// shard may have yet to make the state.
+async fn wait(
+    arguments: &Merge,
+    environment: &Environment,
+    name: &str,
+) -> Result<(State, Batch), Abort> {
     let began = Instant::now();
+    let longest = arguments.wait.map_or(Duration::ZERO, |span| span.0);
+    let mut opened = None;
     let mut said = false;
     loop {
-        let batch = collect(state, name).await?;
-        let left = longest.unwrap_or_default().saturating_sub(began.elapsed());
-        match batch {
-            Some(batch) if batch.open.is_empty() || left.is_zero() => return Ok(batch),
-            None if left.is_zero() => return Err(absent(state, name).await?),
-            _ if !said => {
-                said = true;
-                err(&format!(
-                    "waiting for the shards of `{name}`, {} at most",
-                    show_duration(left)
-                ));
+        if opened.is_none() {
+            opened = open_state(&arguments.state, environment).await?;
+        }
+        let batch = match &opened {
+            Some(state) => collect(state, name).await?,
+            None => None,
+        };
+        let left = longest.saturating_sub(began.elapsed());
+        let over = left.is_zero();
+        match (opened, batch) {
+            (Some(state), Some(batch)) if batch.open.is_empty() || over => {
+                return Ok((state, batch));
             }
-            _ => {}
+            (Some(state), None) if over => return Err(absent(&state, name).await?),
+            (None, _) if over => return Err(no_state(&arguments.state)),
+            (state, _) => opened = state,
+        }
+        if !said {
+            said = true;
+            err(&format!(
+                "waiting for the shards of `{name}`, {} at most",
+                show_duration(left)
+            ));
         }
         tokio::time::sleep(PAUSE.min(left)).await;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -80,16 +81,29 @@ fn red(site: &Site) -> Vec<(String, bool)> {
 #[test]
 fn shards_are_one_run() {
     let site = site(3, false);
-    // At the same time, as machines do.
+    // At the same time, as machines do; the first to begin is what merges them, when there is no state yet.
+    let mut merging = site
+        .command("merge --state state --batch b --reports waited --wait 10m")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut lines = BufReader::new(merging.stderr.take().unwrap());
+    lines.read_line(&mut said).unwrap();
+    assert_eq!(said, "waiting for the shards of `b`, 10 min 00 s at most\n");
     std::thread::scope(|scope| {
         for shard in ["1/2", "2/2"] {
             let site = &site;
             scope.spawn(move || ended(&site.shard(shard, ""), 0));
         }
     });
+    assert!(merging.wait().unwrap().success());
     let said = site.merge();
     ended(&said, 0);
     assert!(said.stderr.is_empty(), "{}", said.stderr);
+    let waited = fs::read(site.path("waited/drills.md")).unwrap();
+    assert_eq!(waited, fs::read(site.path("merged/drills.md")).unwrap());
     says(
         &said.stdout,
         &[

@@ -1,6 +1,7 @@
 //! `redrill report`: makes a report of a drill or a rehearsal again from its record, or one over several drills.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::abort::{Abort, Ended};
@@ -17,15 +18,19 @@ use crate::outcome::{CouldNotRun, DrillResult};
 use crate::report::json::{self, Record};
 use crate::report::terminal::total;
 use crate::report::text::line;
-use crate::report::{Merged, junit, markdown, rehearsal_reports, reports};
+use crate::report::{Merged, html, junit, markdown, rehearsal_reports, reports};
 use crate::state::State;
+use crate::units::listed;
 use crate::verdict::Verdict;
 
 /// The version that makes reports here.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The reports that can be over several drills.
+const SEVERAL: [&str; 3] = ["junit", "markdown", "html"];
+
 /// The reports that do not show the entry of a drill.
-const WITHOUT_EVIDENCE: [&str; 2] = ["json", "terminal"];
+const WITHOUT_EVIDENCE: [&str; 3] = ["json", "comment", "terminal"];
 
 /// Runs the command.
 pub async fn run(arguments: cli::Report, environment: &Environment) -> Ended {
@@ -33,8 +38,8 @@ pub async fn run(arguments: cli::Report, environment: &Environment) -> Ended {
     let shows_evidence = !WITHOUT_EVIDENCE.contains(&format);
     let mut records = Vec::new();
     for name in &arguments.records {
-        let record = find(name, &arguments.state, environment, shows_evidence).await?;
-        note_what_differs(&record, &arguments.state, shows_evidence);
+        let mut record = find(name, &arguments.state, environment, shows_evidence).await?;
+        note_what_differs(&mut record, &arguments.state, shows_evidence);
         records.push(record);
     }
     let text = match records.as_slice() {
@@ -48,7 +53,7 @@ pub async fn run(arguments: cli::Report, environment: &Environment) -> Ended {
     Ok(Ending::Done)
 }
 
-fn cannot(error: std::io::Error) -> CouldNotRun {
+fn cannot(error: io::Error) -> CouldNotRun {
     CouldNotRun::new(error.to_string())
 }
 
@@ -77,12 +82,11 @@ async fn find(
 }
 
 /// Says why a report may differ from the one that the drill wrote.
-fn note_what_differs(record: &Record, place: &str, shows_evidence: bool) {
-    if let Record::Drill(result, _) = record
-        && let (true, None, Some(state)) = (shows_evidence, &result.evidence, &result.state)
-    {
+fn note_what_differs(record: &mut Record, place: &str, shows_evidence: bool) {
+    let (state, evidence) = record.evidence();
+    if let (true, None, Some(state)) = (shows_evidence, evidence, state) {
         err(&line(&format!(
-            "note: {place} has no entry of this record, so the report is without the evidence that the drill's own has"
+            "note: {place} has no entry of this record, so the report is without the evidence that the first one has"
         )));
         err(&line(&format!(
             "hint: name its state with `--state`: {state}"
@@ -126,18 +130,25 @@ fn of_several(records: &[Record], names: &[String], format: &str) -> Result<Stri
         };
         drills.push((&**result, *verdict));
     }
-    match format {
-        "junit" => Ok(junit::merge(&drills, &[]).map_err(cannot)?),
-        "markdown" => Ok(over_drills(drills)),
-        _ => Err(Abort::invalid(format!(
-            "`--format {format}` is a report of one drill, and there are {} records\nhint: `junit` and `markdown` can be made over several",
-            records.len()
-        ))),
+    if !SEVERAL.contains(&format) {
+        return Err(Abort::invalid(format!(
+            "`--format {format}` is a report of one drill, and there are {} records\nhint: {} can be made over several",
+            records.len(),
+            listed(&SEVERAL.map(|format| format!("`{format}`")), SEVERAL.len())
+        )));
     }
+    Ok(over_drills(drills, Vec::new(), format).map_err(cannot)?)
 }
 
-/// `drills.md` of a run in which all of these were complete.
-fn over_drills(drills: Vec<(&DrillResult, Verdict)>) -> String {
+/// A report of [`SEVERAL`] over drills that were complete, as a run of all of them writes it; the exit code is over `others` too.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn over_drills(
+    drills: Vec<(&DrillResult, Verdict)>,
+    others: Vec<Ending>,
+    format: &str,
+) -> io::Result<String> {
     let line = |(result, verdict): &(&DrillResult, Verdict)| total::One {
         name: result.scenario.title(),
         // Its folder is only printed.
@@ -145,8 +156,8 @@ fn over_drills(drills: Vec<(&DrillResult, Verdict)>) -> String {
     };
     let lines: Vec<total::One> = drills.iter().map(line).collect();
     let endings = drills.iter().map(|(_, verdict)| Ending::Judged(*verdict));
-    let ending = worst(endings);
-    markdown::render_merged(&Merged {
+    let ending = worst(endings.chain(others));
+    let merged = Merged {
         drills,
         not_drilled: Vec::new(),
         missing: Vec::new(),
@@ -154,6 +165,11 @@ fn over_drills(drills: Vec<(&DrillResult, Verdict)>) -> String {
         batch: None,
         lines: &lines,
         ending,
+    };
+    Ok(match format {
+        "markdown" => markdown::render_merged(&merged),
+        "html" => html::merged::render(&merged),
+        _ => junit::merge_all(&merged)?,
     })
 }
 
@@ -174,7 +190,7 @@ pub(super) async fn of_entry(
     }
 }
 
-/// The record of an entry, that of a drill with its evidence.
+/// The record of an entry, with its evidence.
 ///
 /// # Errors
 /// The log or the record cannot be read.
@@ -182,13 +198,11 @@ pub(super) async fn record_of(state: &State, entry: &Entry) -> Result<Record, Co
     let text = record(state, entry).await?;
     let mut record = json::read_record(&text)
         .map_err(|error| about(&format!("entry {}", entry.position.index), error))?;
-    if let Record::Drill(result, _) = &mut record {
-        result.evidence = evidence(state, entry).await?;
-    }
+    *record.evidence().1 = evidence(state, entry).await?;
     Ok(record)
 }
 
-/// The record in a file, that of a drill with its evidence where the state has it.
+/// The record in a file, with its evidence where the state has it.
 async fn of_file(path: &Path, state: Option<&State>) -> Result<Record, CouldNotRun> {
     let text = fs::read_to_string(path).map_err(|error| {
         unreadable(path, &error).hint(
@@ -197,11 +211,10 @@ async fn of_file(path: &Path, state: Option<&State>) -> Result<Record, CouldNotR
     })?;
     let mut record =
         json::read_record(&text).map_err(|error| about(&path.display().to_string(), error))?;
-    if let Record::Drill(result, _) = &mut record
-        && let Some(state) = state
+    if let Some(state) = state
         && let Some(entry) = entry_of(state, &sha256(&text)).await?
     {
-        result.evidence = evidence(state, &entry).await?;
+        *record.evidence().1 = evidence(state, &entry).await?;
     }
     Ok(record)
 }

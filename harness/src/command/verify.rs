@@ -1,6 +1,7 @@
 //! `redrill verify`: whether the log of a state is complete, in order and unchanged.
 
 mod files;
+mod several;
 
 use std::fs;
 use std::path::Path;
@@ -56,11 +57,15 @@ pub(super) async fn open_state(
 
 /// Opens a state that must be there.
 pub(super) async fn existing_state(place: &str, environment: &Environment) -> Result<State, Abort> {
-    open_state(place, environment).await?.ok_or_else(|| {
-        Abort::nothing_found(format!(
-            "there is no state at {place}\nhint: name it with `--state`; `redrill run` writes it beside the scenarios"
-        ))
-    })
+    let state = open_state(place, environment).await?;
+    state.ok_or_else(|| no_state(place))
+}
+
+/// The error that there is no state.
+pub(super) fn no_state(place: &str) -> Abort {
+    Abort::nothing_found(format!(
+        "there is no state at {place}\nhint: name it with `--state`; `redrill run` writes it beside the scenarios"
+    ))
 }
 
 /// What the auditor brings.

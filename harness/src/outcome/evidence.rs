@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-/// The entry of a drill in the log of its [state](super::DrillResult::state). The record itself, `drill.json`, cannot contain it: the entry is made of its digest.
+/// The entry of a drill or a rehearsal in the log of its [state](super::DrillResult::state). The record itself cannot contain it: the entry is made of its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// Number of the entry, from 0.
     pub entry: u64,
-    /// SHA-256 of `drill.json`, in hex.
+    /// SHA-256 of the record, in hex.
     pub record_sha256: String,
     /// The checkpoint of the log with this entry: origin, size and root.
     pub checkpoint: String,

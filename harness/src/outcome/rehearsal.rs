@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::evidence::Evidence;
 use super::facts::{BackupFacts, ScenarioFacts, ServerFacts};
 use super::finding::{Finding, NotTested, Outcome};
 use super::provenance::Provenance;
@@ -240,6 +241,10 @@ pub struct RehearsalResult {
     pub started: Timestamp,
     /// Wall time, without the drill.
     pub duration: Duration,
+    /// The state that it is to be recorded in, as it was given; `None` for none.
+    pub state: Option<String>,
+    /// Its entry in the log of this state, once it has one.
+    pub evidence: Option<Evidence>,
     /// The verdict of the drill that restored the backup, as a word.
     pub drill: Cow<'static, str>,
     /// Whether that drill passed.

@@ -21,7 +21,7 @@ use self::blocks::{Sections, plain};
 use super::page::block::Page;
 use super::page::{self, COMPLETE, checks, rehearsal, restore, rows, upgrade};
 use super::terminal::total::State;
-use super::view;
+use super::view::{self, Recorded};
 use crate::outcome::{DrillResult, Outcome, RehearsalResult};
 use crate::verdict::{RehearsalVerdict, Verdict};
 
@@ -140,7 +140,8 @@ pub fn render(result: &DrillResult, verdict: Verdict) -> String {
     page::servers(&mut more, result);
     page::origin(&mut more, result);
     if let Some(evidence) = &result.evidence {
-        page::recorded(&mut more, result, evidence);
+        let state = result.state.as_deref();
+        page::recorded(&mut more, Recorded::Drill, state, evidence);
     }
     page::terms(&mut more);
     sections.add_page(&more);

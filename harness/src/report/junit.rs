@@ -17,10 +17,12 @@ use junit_report::{
 
 pub use self::rehearsal::render_rehearsal;
 use super::text::{line, lines};
+use super::view::Recorded;
 use super::{Merged, view};
-use crate::exit_code::{self, Ending};
+use crate::exit_code;
 use crate::outcome::{
-    CheckResult, Delivery, DeliveryEnd, DrillResult, Finding, Objective, Outcome, StageResult,
+    CheckResult, Delivery, DeliveryEnd, DrillResult, Evidence, Finding, Objective, Outcome,
+    StageResult,
 };
 use crate::verdict::{Verdict, explain};
 
@@ -32,26 +34,9 @@ const FINDINGS: usize = 100;
 /// # Errors
 /// When the XML writer fails.
 pub fn render(result: &DrillResult, verdict: Verdict) -> io::Result<String> {
-    merge(&[(result, verdict)], &[])
-}
-
-/// Writes one report over several drills; a scenario that was not drilled has one case, skipped with the reason.
-///
-/// # Errors
-/// When the XML writer fails.
-pub fn merge(
-    drills: &[(&DrillResult, Verdict)],
-    not_drilled: &[(String, &str)],
-) -> io::Result<String> {
-    merge_all(&Merged {
-        drills: drills.to_vec(),
-        not_drilled: not_drilled.to_vec(),
-        missing: Vec::new(),
-        problems: &[],
-        batch: None,
-        lines: &[],
-        ending: Ending::Done,
-    })
+    let mut report = Report::new();
+    report.add_testsuite(suite(result, verdict));
+    finish(&report)
 }
 
 /// Writes one report over several drills. A drill that should be there and is not has one case, which is an error, as has each
@@ -260,11 +245,26 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
             .iter()
             .map(|last| format!("since {}", view::since_line(last))),
     );
-    let evidence = view::evidence(result).into_iter();
-    facts.extend(evidence.map(|(name, value)| format!("{}: {value}", name.to_lowercase())));
+    if let Some(evidence) = &result.evidence {
+        facts.extend(evidence_lines(
+            Recorded::Drill,
+            result.state.as_deref(),
+            evidence,
+        ));
+    }
     facts.push(format!("repeat: {}", result.repeat));
     let facts: Vec<String> = facts.iter().map(|fact| line(fact)).collect();
     facts.join("\n")
+}
+
+/// A line for each fact about an entry.
+fn evidence_lines(
+    recorded: Recorded,
+    state: Option<&str>,
+    evidence: &Evidence,
+) -> impl Iterator<Item = String> {
+    let facts = view::evidence(recorded, state, evidence).into_iter();
+    facts.map(|(name, value)| format!("{}: {value}", name.to_lowercase()))
 }
 
 fn stage_case(scenario: &str, stage: &StageResult) -> TestCase {

@@ -1,6 +1,6 @@
 //! `redrill rehearse --on NAME`: a rehearsal on copies of a kept server.
 
-use super::one::{record_rehearsal, report_rehearsal};
+use super::one::keep_rehearsal;
 use super::record::Recorder;
 use super::repeat::repeating_command;
 use super::{Asked, begin, progress, scenarios};
@@ -53,12 +53,20 @@ pub(super) async fn rehearse_on(
         Err(error) => Err(error),
     };
     let rehearsed = rehearse_on_kept(&kept, scenario, &context).await;
-    let rehearsed = rehearsed.ok_or_else(|| {
+    let mut rehearsed = rehearsed.ok_or_else(|| {
         Abort::internal("the scenario rehearses nothing; this is a bug in redrill")
     })?;
     let mut missing = Vec::new();
-    let mut text = report_rehearsal(&rehearsed, asked, look, &mut missing);
-    text += &record_rehearsal(&recorder, scenario, &context, &rehearsed, &mut missing).await;
+    let shown = (asked, look);
+    let text = keep_rehearsal(
+        &mut rehearsed,
+        &recorder,
+        scenario,
+        &context,
+        shown,
+        &mut missing,
+    );
+    let text = text.await;
     progress.pause(|| {
         out(&text);
         missing.iter().for_each(|error| err(error));

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::exit_code::{Ending, worst};
 use crate::ledger::Kept;
 use crate::ledger::statement::Summary;
-use crate::outcome::{CouldNotRun, Delivery, DrillResult};
+use crate::outcome::{CouldNotRun, Delivery, DrillResult, RehearsalResult};
 use crate::progress::Progress;
 use crate::rehearse::Rehearsed;
 use crate::report::terminal::{self, Look, total};
@@ -105,7 +105,7 @@ impl Drills<'_> {
             mut result,
             verdict,
             observed,
-            rehearsed,
+            mut rehearsed,
             kept,
         } = drill(scenario, &context).await;
         if self.asked.rehearsal_only() {
@@ -165,14 +165,8 @@ impl Drills<'_> {
         if !files.is_empty() && changed {
             files = self.write_reports(&result, verdict, baseline, &mut missing);
         }
-        let rehearsal = match &rehearsed {
-            Some(rehearsed) => {
-                let mut text = report_rehearsal(rehearsed, self.asked, self.look, &mut missing);
-                text +=
-                    &record_rehearsal(self.recorder, scenario, &context, rehearsed, &mut missing)
-                        .await;
-                Some(text)
-            }
+        let rehearsal = match &mut rehearsed {
+            Some(rehearsed) => Some(self.keep(rehearsed, scenario, &context, &mut missing).await),
             None => None,
         };
         let recorded = Recorded {
@@ -231,17 +225,11 @@ impl Drills<'_> {
         scenario: &Scenario,
         context: &Context,
         (result, verdict): (DrillResult, Verdict),
-        rehearsed: Option<Rehearsed>,
+        mut rehearsed: Option<Rehearsed>,
     ) -> Recorded {
         let mut missing = Vec::new();
-        let text = match &rehearsed {
-            Some(rehearsed) => {
-                let mut text = report_rehearsal(rehearsed, self.asked, self.look, &mut missing);
-                text +=
-                    &record_rehearsal(self.recorder, scenario, context, rehearsed, &mut missing)
-                        .await;
-                Some(text)
-            }
+        let text = match &mut rehearsed {
+            Some(rehearsed) => Some(self.keep(rehearsed, scenario, context, &mut missing).await),
             None => None,
         };
         // Of a rehearsal that a signal ended, its own summary says so.
@@ -266,6 +254,18 @@ impl Drills<'_> {
             complete: missing.is_empty(),
             not_kept: false,
         }
+    }
+
+    /// Writes the reports of a rehearsal and records it; gives its summary.
+    async fn keep(
+        &self,
+        rehearsed: &mut Rehearsed,
+        scenario: &Scenario,
+        context: &Context,
+        missing: &mut Vec<String>,
+    ) -> String {
+        let shown = (self.asked, self.look);
+        keep_rehearsal(rehearsed, self.recorder, scenario, context, shown, missing).await
     }
 
     /// Writes the reports; none where that fails, which is added to `missing`.
@@ -332,47 +332,48 @@ impl Drills<'_> {
     }
 }
 
-/// Writes the reports of a rehearsal; gives its summary.
-pub(super) fn report_rehearsal(
-    rehearsed: &Rehearsed,
-    asked: Asked<'_>,
-    look: Look,
-    missing: &mut Vec<String>,
-) -> String {
-    let Rehearsed { result, verdict } = rehearsed;
-    let mut text = terminal::rehearsal(result, *verdict, look);
-    match report::write_rehearsal(&asked.options.reports, result, *verdict) {
-        Ok(files) => text += &reports_line(&files),
-        Err(error) => missing.push(format!(
-            "the reports of the rehearsal were not written: {error}\nhint: name another folder with `--reports`"
-        )),
-    }
-    text
-}
-
-/// Records a rehearsal; gives the lines about its entry.
-pub(super) async fn record_rehearsal(
+/// Writes the reports of a rehearsal and records it; gives its summary.
+pub(super) async fn keep_rehearsal(
+    rehearsed: &mut Rehearsed,
     recorder: &Recorder,
     scenario: &Scenario,
     context: &Context,
-    rehearsed: &Rehearsed,
+    (asked, look): (Asked<'_>, Look),
     missing: &mut Vec<String>,
 ) -> String {
     let Rehearsed { result, verdict } = rehearsed;
-    let summary = Summary::of_rehearsal(result, *verdict);
-    let recorded = async {
-        let place = recorder.place(scenario, context).await?;
-        let record = json::render_rehearsal(result, *verdict);
-        let evidence = place.record(record, summary, None).await?;
-        let note = place.note().map(|note| format!("{note}\n"));
-        let state = place.name().unwrap_or_default();
-        Ok(evidence.map(|evidence| lines(&state, &evidence)).or(note))
+    let write = |result: &RehearsalResult, missing: &mut Vec<String>| {
+        let written = report::write_rehearsal(&asked.options.reports, result, *verdict);
+        written.unwrap_or_else(|error| {
+            missing.push(format!(
+                "the reports of the rehearsal were not written: {error}\nhint: name another folder with `--reports`"
+            ));
+            Vec::new()
+        })
     };
-    let recorded = recorded.await.unwrap_or_else(|error| {
+    let mut files = write(result, missing);
+    let mut recorded = async || {
+        let place = recorder.place(scenario, context).await?;
+        result.state = place.name();
+        let record = json::render_rehearsal(result, *verdict);
+        let summary = Summary::of_rehearsal(result, *verdict);
+        result.evidence = place.record(record, summary, None).await?;
+        Ok(place.note().map(|note| format!("{note}\n")))
+    };
+    let note = recorded().await.unwrap_or_else(|error| {
         missing.push(failure(error));
         None
     });
-    recorded.unwrap_or_default()
+    // With the evidence, and with the state that the record names.
+    if !files.is_empty() && result.state.is_some() {
+        files = write(result, missing);
+    }
+    let mut text = terminal::rehearsal(result, *verdict, look);
+    text += &reports_line(&files);
+    if let Some(evidence) = &result.evidence {
+        text += &lines(result.state.as_deref().unwrap_or_default(), evidence);
+    }
+    text + &note.unwrap_or_default()
 }
 
 /// The line about files of one folder.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::unreadable;
+use super::{several, unreadable};
 use crate::command::print::{err, out};
 use crate::command::report::{other_version, record_of};
 use crate::digest::sha256;
@@ -15,7 +15,7 @@ use crate::ledger::statement::{Entry, Kind};
 use crate::outcome::{CouldNotRun, Refusal};
 use crate::report::json::Record;
 use crate::report::text::line;
-use crate::report::{junit, rehearsal_reports, reports};
+use crate::report::{rehearsal_reports, reports};
 use crate::state::State;
 use crate::verdict::{RehearsalVerdict, Verdict};
 
@@ -24,9 +24,6 @@ const AROUND: (usize, usize) = (30, 60);
 
 /// The ending of a record.
 const RECORD: &str = "json";
-
-/// What the report over several drills has of one that is in no log.
-const IN_NO_RECORD: [&str; 3] = ["\"not-drilled\"", "\"missing\"", "\"shard\""];
 
 /// A file.
 pub(super) struct Given {
@@ -44,7 +41,7 @@ enum Is {
 }
 
 /// What was found of a file.
-enum Found<'a> {
+pub(super) enum Found<'a> {
     /// It is that of an entry.
     Same(&'a Entry),
     /// It is the report over the drills of these entries.
@@ -59,7 +56,7 @@ enum Found<'a> {
 
 /// The first line in which a file differs from the report that was made again.
 #[derive(Debug, PartialEq, Eq)]
-struct Difference {
+pub(super) struct Difference {
     /// Its number, from 1.
     line: usize,
     /// What the file has there.
@@ -85,13 +82,14 @@ impl Given {
         }
     }
 
-    /// Whether it is a page over several drills.
-    fn is_page_of_several(&self) -> bool {
+    /// Whether it is over several drills.
+    fn is_of_several(&self) -> bool {
         let text = String::from_utf8_lossy(&self.content);
         match self.is {
             Is::Report("md") => text.starts_with("# Restore drills\n"),
             Is::Report("html") => text.contains("<h1>Restore drills</h1>"),
-            Is::Record(_) | Is::Report(_) => false,
+            Is::Report(_) => text.matches("\n<testsuite ").count() > 1,
+            Is::Record(_) => false,
         }
     }
 }
@@ -247,14 +245,8 @@ async fn of_report<'a>(
     let mut entries: Vec<&Entry> = entries
         .filter(|entry| words.contains(&entry.drill.run))
         .collect();
-    if file.is_page_of_several() {
-        return Ok(Found::Unknown(CouldNotRun::with_hint(
-            "it is of several drills, and only reports of one can be made again",
-            "verify the reports of each, which are in folders next to it",
-        )));
-    }
-    if of_several(&file.content) {
-        return over_drills(state, file, entries).await;
+    if file.is_of_several() {
+        return several::verify(state, &file.content, ending, entries).await;
     }
     // A rehearsal has the run of its drill. Of two that differ in the same line the name of the file decides.
     let of_rehearsal = of_rehearsal(&file.path);
@@ -286,7 +278,7 @@ async fn of_report<'a>(
 }
 
 /// What is said of a difference that another version of redrill may have made.
-fn of_other_version(other: &str, difference: &Difference) -> Found<'static> {
+pub(super) fn of_other_version(other: &str, difference: &Difference) -> Found<'static> {
     Found::Unknown(CouldNotRun::with_hint(
         format!("{other}; line {} differs", difference.line),
         "verify it with the redrill that wrote it",
@@ -312,59 +304,6 @@ fn made_again(record: &Record, ending: &str) -> Result<Vec<String>, CouldNotRun>
             .collect(),
     };
     made.map_err(|error| CouldNotRun::new(error.to_string()))
-}
-
-/// Whether a file is the JUnit report over several drills.
-fn of_several(content: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(content);
-    text.matches("\n<testsuite ").count() > 1
-}
-
-/// Compares the JUnit report over several drills with what their records give, in the order of the file.
-async fn over_drills<'a>(
-    state: &State,
-    file: &Given,
-    mut entries: Vec<&'a Entry>,
-) -> Result<Found<'a>, CouldNotRun> {
-    let text = String::from_utf8_lossy(&file.content);
-    let place = |entry: &Entry| text.find(&format!("\nrun: {}\n", entry.drill.run));
-    entries.retain(|entry| entry.drill.kind == Kind::Drill && place(entry).is_some());
-    entries.sort_by_key(|entry| place(entry));
-    if entries.is_empty() {
-        return Ok(Found::Nothing);
-    }
-    let mut drills = Vec::new();
-    let mut other = None;
-    for entry in &entries {
-        match record_of(state, entry).await {
-            Ok(record) => {
-                other = other.or(other_version(&record));
-                if let Record::Drill(result, verdict) = record {
-                    drills.push((result, verdict));
-                }
-            }
-            Err(error) => return Ok(Found::Unknown(error)),
-        }
-    }
-    let drills: Vec<_> = drills
-        .iter()
-        .map(|(result, verdict)| (&**result, *verdict))
-        .collect();
-    let made = junit::merge(&drills, &[]).map_err(|error| CouldNotRun::new(error.to_string()))?;
-    let Some(difference) = difference(&file.content, made.as_bytes()) else {
-        return Ok(Found::OfSeveral(entries));
-    };
-    if let Some(other) = other {
-        return Ok(of_other_version(&other, &difference));
-    }
-    let in_no_record = IN_NO_RECORD.iter().any(|kind| text.contains(kind));
-    Ok(match in_no_record {
-        true => Found::Unknown(CouldNotRun::with_hint(
-            "it has scenarios that were not drilled, of which there is no record",
-            "verify the `junit.xml` of each drill",
-        )),
-        false => Found::Differs(entries, difference),
-    })
 }
 
 /// Whether a file has the name or the folder of a report of a rehearsal.
@@ -398,7 +337,7 @@ fn swapped<'a>(
 }
 
 /// The first line that differs; `None` for the same bytes.
-fn difference(file: &[u8], made: &[u8]) -> Option<Difference> {
+pub(super) fn difference(file: &[u8], made: &[u8]) -> Option<Difference> {
     if file == made {
         return None;
     }

@@ -50,6 +50,16 @@ pub enum Record {
     Rehearsal(Box<RehearsalResult>, RehearsalVerdict),
 }
 
+impl Record {
+    /// The state that it was to be recorded in, and its entry there, which the record itself does not contain.
+    pub fn evidence(&mut self) -> (Option<&str>, &mut Option<outcome::Evidence>) {
+        match self {
+            Self::Drill(result, _) => (result.state.as_deref(), &mut result.evidence),
+            Self::Rehearsal(result, _) => (result.state.as_deref(), &mut result.evidence),
+        }
+    }
+}
+
 /// Reads either record; that of a rehearsal has `steps`.
 ///
 /// # Errors
@@ -264,23 +274,34 @@ impl Objective {
     }
 }
 
+/// The value that a record names by its word.
+///
+/// # Errors
+/// A newer redrill wrote the record, and this one does not know the word.
+pub(super) fn of_word<T: Copy, const N: usize>(
+    noun: &str,
+    all: [T; N],
+    word: impl Fn(T) -> &'static str,
+    named: &str,
+) -> Read<T> {
+    let found = all.into_iter().find(|one| word(*one) == named);
+    found.ok_or_else(|| {
+        let known = all.map(word).join(", ");
+        outcome::CouldNotRun::with_hint(
+            format!("the record has a {noun} `{named}`, and this redrill knows {known}"),
+            "use the redrill that wrote it, or a newer one",
+        )
+    })
+}
+
 impl Stage {
     fn read(self) -> Read<outcome::StageResult> {
-        let known = outcome::Stage::ALL.into_iter();
-        let stage = known
-            .clone()
-            .find(|stage| stage.word() == self.name)
-            .ok_or_else(|| {
-                let known: Vec<&str> = known.map(outcome::Stage::word).collect();
-                outcome::CouldNotRun::with_hint(
-                    format!(
-                        "the record has a stage `{}`, and this redrill knows {}",
-                        self.name,
-                        known.join(", ")
-                    ),
-                    "use the redrill that wrote it, or a newer one",
-                )
-            })?;
+        let stage = of_word(
+            "stage",
+            outcome::Stage::ALL,
+            outcome::Stage::word,
+            &self.name,
+        )?;
         Ok(outcome::StageResult {
             stage,
             title: self.title.into(),

@@ -69,6 +69,9 @@ struct Rehearsal {
     started: String,
     /// Wall time, without the drill.
     duration_s: f64,
+    /// The state that it is to be recorded in: a folder, or `s3://bucket/prefix`, as it was given; null for none.
+    #[serde(default)]
+    state: Option<String>,
     /// The scenario.
     scenario: Scenario,
     /// The backup; null when none was found.
@@ -254,6 +257,7 @@ impl Rehearsal {
             provenance: Provenance::of(&result.provenance),
             started: result.started.to_string(),
             duration_s: result.duration.as_secs_f64(),
+            state: result.state.clone(),
             scenario: Scenario::of(&result.scenario),
             backup: result
                 .backup

@@ -4,11 +4,11 @@ use std::io;
 
 use junit_report::{Report, TestCase, TestSuite};
 
-use super::{case, cdata, details, error, failure, finish, skipped, timestamp};
+use super::{case, cdata, details, error, evidence_lines, failure, finish, skipped, timestamp};
 use crate::exit_code;
 use crate::outcome::{CheckAfter, Outcome, RehearsalResult, StepResult};
 use crate::report::text::line;
-use crate::report::view;
+use crate::report::view::{self, Recorded};
 use crate::verdict::RehearsalVerdict;
 
 /// Writes the report of a rehearsal.
@@ -53,7 +53,7 @@ fn suite(result: &RehearsalResult, verdict: RehearsalVerdict) -> TestSuite {
         system_err: None,
     };
     let code = exit_code::of_rehearsal(verdict);
-    let facts = [
+    let mut facts = vec![
         format!("{} (exit code {code})", verdict.word()),
         verdict.meaning().to_owned(),
         format!("the drill of the backup: {}", result.drill),
@@ -64,8 +64,12 @@ fn suite(result: &RehearsalResult, verdict: RehearsalVerdict) -> TestSuite {
         format!("command: {} as {}", result.command.join(" "), result.role),
         format!("run: {}", result.run),
         format!("redrill: {}", result.redrill),
-        format!("repeat: {}", result.repeat),
     ];
+    if let Some(evidence) = &result.evidence {
+        let state = result.state.as_deref();
+        facts.extend(evidence_lines(Recorded::Rehearsal, state, evidence));
+    }
+    facts.push(format!("repeat: {}", result.repeat));
     let facts: Vec<String> = facts.iter().map(|fact| line(fact)).collect();
     suite.set_system_out(&cdata(&facts.join("\n")));
     suite

@@ -10,8 +10,8 @@ use crate::report::{Batch, Merged};
 pub(in crate::report) const COMPLETE: &str = "drill.json of each drill";
 
 /// The columns of the list of drills.
-pub(in crate::report) const COLUMNS: [&str; 5] =
-    ["scenario", "verdict", "restored in", "backup", "why"];
+pub(in crate::report) const COLUMNS: [&str; 6] =
+    ["scenario", "verdict", "restored in", "backup", "why", "run"];
 
 /// The page; the complete reports of each drill are in its folder.
 pub(in crate::report) fn merged(merged: &Merged<'_>) -> Page {
@@ -46,7 +46,7 @@ pub(in crate::report) fn problems(page: &mut Page, merged: &Merged<'_>) {
 }
 
 /// A drill, in the order of the columns.
-pub(in crate::report) fn row(merged: &Merged<'_>, one: &One) -> [Inline; 5] {
+pub(in crate::report) fn row(merged: &Merged<'_>, one: &One) -> [Inline; 6] {
     let result = merged.of(one).map(|(result, _)| result);
     let restore = result.and_then(|result| result.restore.as_ref());
     let backup = result.and_then(|result| result.backup.as_ref());
@@ -56,6 +56,8 @@ pub(in crate::report) fn row(merged: &Merged<'_>, one: &One) -> [Inline; 5] {
         restore.map_or_else(|| known(None), |restore| span(restore.duration)),
         backup.map_or_else(|| known(None), |backup| words(&backup.origin)),
         words(&one.state.why(result.map(view::decisive))),
+        // What `redrill verify` finds its record by.
+        result.map_or_else(Inline::default, |result| code(&result.run)),
     ]
 }
 

@@ -22,7 +22,7 @@ use inline::{fixed, words};
 
 use crate::outcome::{DrillResult, Evidence, Since, WaiverFacts};
 use crate::report::text::shell_word;
-use crate::report::view;
+use crate::report::view::{self, Recorded};
 use crate::verdict::Verdict;
 
 /// The longest list whose limit is not set where it is written.
@@ -48,7 +48,12 @@ pub(super) fn drill(result: &DrillResult, verdict: Verdict) -> Page {
     servers(&mut page, result);
     origin(&mut page, result);
     if let Some(evidence) = &result.evidence {
-        recorded(&mut page, result, evidence);
+        recorded(
+            &mut page,
+            Recorded::Drill,
+            result.state.as_deref(),
+            evidence,
+        );
     }
     terms(&mut page);
     page
@@ -163,10 +168,15 @@ pub(super) fn since(page: &mut Page, last: &Since) {
     page.list(last.changes.iter().map(|change| words(change)).collect());
 }
 
-/// Where the drill is recorded, and how to verify it.
-pub(super) fn recorded(page: &mut Page, result: &DrillResult, evidence: &Evidence) {
+/// Where a drill or a rehearsal is recorded, and how to verify it.
+pub(super) fn recorded(
+    page: &mut Page,
+    recorded: Recorded,
+    state: Option<&str>,
+    evidence: &Evidence,
+) {
     page.heading(2, fixed("Evidence"));
-    let facts = view::evidence(result).into_iter();
+    let facts = view::evidence(recorded, state, evidence).into_iter();
     page.facts(
         facts
             .map(|(name, value)| (name, inline::code(&value)))
@@ -178,7 +188,7 @@ pub(super) fn recorded(page: &mut Page, result: &DrillResult, evidence: &Evidenc
     ));
     let command = format!(
         "redrill verify --state {} --checkpoint '{}'",
-        shell_word(result.state.as_deref().unwrap_or_default()),
+        shell_word(state.unwrap_or_default()),
         evidence.checkpoint
     );
     page.block("sh", &command);

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::block::Page;
 use super::inline::{self, Inline, fixed, span, strong, words};
+use super::recorded;
 use crate::exit_code;
 use crate::outcome::{
     CheckAfter, Finding, MigrationFacts, Outcome, RehearsalResult, StepResult, TableFacts,
 };
-use crate::report::view;
+use crate::report::view::{self, Recorded};
 use crate::units::show_bytes;
 use crate::verdict::RehearsalVerdict;
 
@@ -341,4 +342,7 @@ fn facts(page: &mut Page, result: &RehearsalResult) {
     page.facts(facts);
     page.paragraph(fixed("To repeat it:"));
     page.block("sh", &result.repeat);
+    if let Some(evidence) = &result.evidence {
+        recorded(page, Recorded::Rehearsal, result.state.as_deref(), evidence);
+    }
 }

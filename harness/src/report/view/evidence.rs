@@ -1,18 +1,30 @@
 //! Where a drill is recorded, and what changed since the last one, for the reports.
 
 use super::utc;
-use crate::outcome::{DrillResult, Since};
+use crate::outcome::{Evidence, Since};
 
-/// Facts about the entry of a drill, in the order in which they are shown; none for a drill without one.
-pub(in crate::report) fn evidence(result: &DrillResult) -> Vec<(&'static str, String)> {
-    let Some(evidence) = &result.evidence else {
-        return Vec::new();
+/// What the digest of an entry is of.
+#[derive(Clone, Copy)]
+pub(in crate::report) enum Recorded {
+    Drill,
+    Rehearsal,
+}
+
+/// Facts about an entry in a state, in the order in which they are shown.
+pub(in crate::report) fn evidence(
+    recorded: Recorded,
+    state: Option<&str>,
+    evidence: &Evidence,
+) -> [(&'static str, String); 5] {
+    let digest = match recorded {
+        Recorded::Drill => "SHA-256 of drill.json",
+        Recorded::Rehearsal => "SHA-256 of rehearsal.json",
     };
     let nobody = || "nobody: no `--key` was named".to_owned();
-    vec![
-        ("State", result.state.clone().unwrap_or_default()),
+    [
+        ("State", state.unwrap_or_default().to_owned()),
         ("Entry of its log", evidence.entry.to_string()),
-        ("SHA-256 of drill.json", evidence.record_sha256.clone()),
+        (digest, evidence.record_sha256.clone()),
         ("Checkpoint", evidence.checkpoint.clone()),
         ("Signed by", evidence.key.clone().unwrap_or_else(nobody)),
     ]

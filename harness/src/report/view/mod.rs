@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 pub(super) use self::conduct::{conduct, conduct_line, ran_as, role_name, tried_end};
 pub(super) use self::delivery::delivery;
-pub(super) use self::evidence::{evidence, since, since_line};
+pub(super) use self::evidence::{Recorded, evidence, since, since_line};
 pub(super) use self::objective::{
     objective_asked, objective_found, objective_line, objective_meaning, objective_word,
 };

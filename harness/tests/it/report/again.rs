@@ -109,10 +109,12 @@ fn reported_rehearsal(mut result: RehearsalResult) -> RehearsalResult {
 fn rehearsal_again(result: &RehearsalResult) {
     let verdict = rehearsal_verdict(result);
     let record = json::render_rehearsal(result, verdict).unwrap();
-    let Record::Rehearsal(read, read_verdict) = json::read_record(&record).unwrap() else {
+    let Record::Rehearsal(mut read, read_verdict) = json::read_record(&record).unwrap() else {
         panic!("it is read as a drill: {record}");
     };
     assert_eq!(read_verdict, verdict);
+    assert_eq!(read.evidence, None);
+    read.evidence.clone_from(&result.evidence);
     for report in rehearsal_reports() {
         let render = |result| (report.render)(result, verdict).unwrap();
         assert_eq!(render(&read), render(result), "{}", report.name);

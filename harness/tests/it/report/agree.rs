@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use redrill::exit_code;
+use redrill::exit_code::{self, Ending};
 use redrill::outcome::{DrillResult, Outcome};
 use redrill::report::terminal::Look;
-use redrill::report::{html, json, junit, markdown, terminal};
+use redrill::report::{Merged, html, json, junit, markdown, terminal};
 use redrill::verdict::{Verdict, verdict};
 
 use super::{examples, strategies, xml};
@@ -271,25 +271,40 @@ fn arbitrary_drills_have_every_verdict() {
     assert_eq!(seen, Verdict::ALL.map(Verdict::word).into());
 }
 
+fn merged(
+    drills: Vec<(&DrillResult, Verdict)>,
+    not_drilled: Vec<(String, &str)>,
+) -> Vec<xml::Suite> {
+    let merged = Merged {
+        drills,
+        not_drilled,
+        missing: Vec::new(),
+        problems: &[],
+        batch: None,
+        lines: &[],
+        ending: Ending::Done,
+    };
+    xml::parse(&junit::merge_all(&merged).unwrap())
+}
+
 #[test]
 fn one_merged_report_has_a_suite_per_drill() {
     let drills = examples::all().map(|(_, result)| result);
     let judged: Vec<_> = drills.iter().map(|drill| (drill, verdict(drill))).collect();
-    let suites = xml::parse(&junit::merge(&judged, &[]).unwrap());
+    let suites = merged(judged, Vec::new());
     let red: Vec<bool> = suites.iter().map(xml::Suite::red).collect();
     assert_eq!(red, [false, true, true, false]);
     let names: Vec<&str> = suites.iter().map(|suite| suite.name.as_str()).collect();
     assert_eq!(names[..3], ["plur-nightly"; 3]);
     assert_eq!(names[3], "plur-nightly (only role, append-only)");
-    assert!(xml::parse(&junit::merge(&[], &[]).unwrap()).is_empty());
+    assert!(merged(Vec::new(), Vec::new()).is_empty());
 }
 
 #[test]
 fn a_scenario_that_was_not_drilled_is_a_skipped_suite() {
     let drill = examples::proven();
-    let not_drilled = [("orders".to_owned(), "an earlier one is not PROVEN")];
-    let suites = junit::merge(&[(&drill, verdict(&drill))], &not_drilled).unwrap();
-    let suites = xml::parse(&suites);
+    let not_drilled = vec![("orders".to_owned(), "an earlier one is not PROVEN")];
+    let suites = merged(vec![(&drill, verdict(&drill))], not_drilled);
     assert_eq!(suites.len(), 2);
     assert_eq!((&*suites[1].name, suites[1].red()), ("orders", false));
     let [case] = suites[1].cases.as_slice() else {

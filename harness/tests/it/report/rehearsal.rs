@@ -122,6 +122,8 @@ pub fn of_text(text: Option<&str>) -> RehearsalResult {
         scenario: drill.scenario.clone(),
         started: drill.started,
         duration: seconds(180),
+        state: drill.state.as_ref().map(|state| or(state)),
+        evidence: drill.evidence.clone(),
         drill: "PROVEN".into(),
         drill_passed: true,
         kept: Some(KeptServerFacts {

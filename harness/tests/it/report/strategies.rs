@@ -820,6 +820,7 @@ pub fn rehearsal() -> impl Strategy<Value = RehearsalResult> {
             option::of(kept),
             option::of(backup()),
             option::of(server()),
+            option::of((nasty(), evidence())),
         ),
         (vec(nasty(), 0..3), nasty(), steps(), checks),
         (
@@ -832,6 +833,7 @@ pub fn rehearsal() -> impl Strategy<Value = RehearsalResult> {
     )
         .prop_map(|(about, facts, parts, rest)| {
             let passed = |verdict: &Verdict| verdict.word() == facts.0 && verdict.passed();
+            let (state, evidence) = facts.4.unzip();
             RehearsalResult {
                 run: about.0,
                 redrill: about.1,
@@ -839,6 +841,8 @@ pub fn rehearsal() -> impl Strategy<Value = RehearsalResult> {
                 scenario: about.3,
                 started: about.4,
                 duration: about.5,
+                state,
+                evidence,
                 drill: facts.0.into(),
                 drill_passed: Verdict::ALL.iter().any(passed),
                 kept: facts.1,

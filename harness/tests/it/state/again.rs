@@ -212,6 +212,9 @@ fn a_report_that_was_changed_is_found() {
     let page = fs::read_to_string(site.path("reports/out/drills.md")).unwrap();
     assert_eq!((said.code, said.stdout), (0, page));
     let said = site.call("report 2 3 --state .redrill --format html");
+    let page = fs::read_to_string(site.path("reports/out/drills.html")).unwrap();
+    assert_eq!((said.code, said.stdout), (0, page));
+    let said = site.call("report 2 3 --state .redrill --format terminal");
     assert_eq!(said.code, 2, "{}", said.stdout);
     assert!(
         said.stderr.contains("there are 2 records\nhint: "),
@@ -228,6 +231,27 @@ fn a_report_that_was_changed_is_found() {
         number.unwrap() + 1
     );
     assert!(stdout.contains(&expected), "{stdout}");
+    for page in ["drills.md", "drills.html"] {
+        let (code, stdout, stderr) = verify(&format!("reports/out/{page}"));
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        assert!(
+            stdout.contains("is the report over entries 2, 3"),
+            "{stdout}"
+        );
+        let written = fs::read_to_string(site.path("reports/out").join(page)).unwrap();
+        let changed = written.replacen("1 NOT PROVEN", "1 PROVEN", 1);
+        assert_ne!(written, changed);
+        let changed_page = format!("changed-{page}");
+        fs::write(site.path(&changed_page), changed).unwrap();
+        let (code, stdout, _) = verify(&changed_page);
+        assert_eq!(code, 23, "{stdout}");
+    }
+    for other in ["orgs.toml", "key.pub"] {
+        let (code, _, stderr) = verify(other);
+        assert_eq!(code, 4, "{stderr}");
+        let expected = format!("{other} is no record and no report of a drill\nhint: ");
+        assert!(stderr.contains(&expected), "{stderr}");
+    }
     // A scenario that was not begun has no record.
     assert_eq!(
         site.call("run orgs.toml two.toml --quiet --key key --fail-fast")
@@ -272,6 +296,12 @@ fn a_rehearsal_is_made_again_and_verified() {
     fs::write(site.path("orgs.toml"), text).unwrap();
     site.drill("--key key --rehearse", 0);
     let folder = "reports/out/orgs.rehearsal";
+    let page = fs::read_to_string(site.path(folder).join("rehearsal.md")).unwrap();
+    let (_, checkpoint) = page.split_once("--checkpoint '").unwrap();
+    let (checkpoint, _) = checkpoint.split_once('\'').unwrap();
+    fs::write(site.path("kept.txt"), format!("{checkpoint}\n")).unwrap();
+    let said = site.call("verify --state .redrill --checkpoint kept.txt");
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
     let files = [
         ("json", "rehearsal.json"),
         ("markdown", "rehearsal.md"),

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use super::super::OutcomeWord;
-use super::super::read::{Read, all, contradiction, each, ended, head, parse, seconds, time};
+use super::super::read::{
+    Read, all, contradiction, each, ended, head, of_word, parse, seconds, time,
+};
 use super::super::{Backup, Check, Finding, NotTested, Server};
 use super::{
     Change, CheckAfter, KeptServer, Lock, Migration, OneMigration, Rehearsal, Statement, Step,
@@ -52,6 +54,8 @@ impl Rehearsal {
             scenario: self.scenario.read(),
             started: time("started", &self.started)?,
             duration: seconds("duration_s", self.duration_s)?,
+            state: self.state,
+            evidence: None,
             drill: self.drill.into(),
             kept: self.kept.map(KeptServer::read).transpose()?,
             backup: self.backup.map(Backup::read).transpose()?,
@@ -82,21 +86,7 @@ impl KeptServer {
 
 impl Step {
     fn read(self) -> Read<outcome::StepResult> {
-        let known = outcome::Step::ALL.into_iter();
-        let step = known
-            .clone()
-            .find(|step| step.word() == self.name)
-            .ok_or_else(|| {
-                let known: Vec<&str> = known.map(outcome::Step::word).collect();
-                outcome::CouldNotRun::with_hint(
-                    format!(
-                        "the record has a step `{}`, and this redrill knows {}",
-                        self.name,
-                        known.join(", ")
-                    ),
-                    "use the redrill that wrote it, or a newer one",
-                )
-            })?;
+        let step = of_word("step", outcome::Step::ALL, outcome::Step::word, &self.name)?;
         Ok(outcome::StepResult {
             step,
             outcome: ended(

@@ -1,0 +1,113 @@
+//! The reports over several drills: made again from the records of all of them.
+
+use super::files::{Difference, Found, difference, of_other_version};
+use crate::command::report::{other_version, over_drills, record_of};
+use crate::exit_code::Ending;
+use crate::ledger::statement::{Entry, Kind};
+use crate::outcome::CouldNotRun;
+use crate::report::json::Record;
+use crate::state::State;
+use crate::verdict::RehearsalVerdict;
+
+/// A report over several drills, by the ending of its file.
+struct Several {
+    /// As `redrill report --format` names it.
+    format: &'static str,
+    /// What is around the id of the run of each drill.
+    run: (&'static str, &'static str),
+    /// What it has of a drill that is in no log.
+    in_no_record: [&'static str; 3],
+}
+
+impl Several {
+    fn of(ending: &str) -> Self {
+        match ending {
+            "md" => Self {
+                format: "markdown",
+                run: ("| `", "` |"),
+                in_no_record: ["**not drilled**", "**NOT RECORDED**", "## Shards"],
+            },
+            "html" => Self {
+                format: "html",
+                run: ("<code>", "</code></td>"),
+                in_no_record: [">not drilled<", ">NOT RECORDED<", ">Shards<"],
+            },
+            _ => Self {
+                format: "junit",
+                run: ("\nrun: ", "\n"),
+                in_no_record: ["\"not-drilled\"", "\"missing\"", "\"shard\""],
+            },
+        }
+    }
+}
+
+/// Compares such a report with what the records give, in the order of the file. Of the entries each word of the file is the run.
+///
+/// # Errors
+/// A report cannot be made.
+pub(super) async fn verify<'a>(
+    state: &State,
+    content: &[u8],
+    ending: &str,
+    mut entries: Vec<&'a Entry>,
+) -> Result<Found<'a>, CouldNotRun> {
+    let text = String::from_utf8_lossy(content);
+    let Several {
+        format,
+        run: (before, after),
+        in_no_record,
+    } = Several::of(ending);
+    let place = |entry: &Entry| text.find(&format!("{before}{}{after}", entry.drill.run));
+    entries.retain(|entry| place(entry).is_some());
+    // The exit code is over the rehearsals too, which have the runs of their drills.
+    let rehearsed = entries.iter().filter_map(|entry| {
+        let mut all = RehearsalVerdict::ALL.into_iter();
+        let verdict = all.find(|verdict| verdict.word() == entry.drill.verdict)?;
+        (entry.drill.kind == Kind::Rehearsal).then_some(Ending::Rehearsed(verdict))
+    });
+    let rehearsed: Vec<Ending> = rehearsed.collect();
+    entries.retain(|entry| entry.drill.kind == Kind::Drill);
+    entries.sort_by_key(|entry| place(entry));
+    if entries.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    let mut drills = Vec::new();
+    let mut other = None;
+    for entry in &entries {
+        match record_of(state, entry).await {
+            Ok(record) => {
+                other = other.or(other_version(&record));
+                if let Record::Drill(result, verdict) = record {
+                    drills.push((result, verdict));
+                }
+            }
+            Err(error) => return Ok(Found::Unknown(error)),
+        }
+    }
+    let drills = drills.iter().map(|(result, verdict)| (&**result, *verdict));
+    let made = over_drills(drills.collect(), rehearsed, format)
+        .map_err(|error| CouldNotRun::new(error.to_string()))?;
+    let Some(difference) = difference(content, made.as_bytes()) else {
+        return Ok(Found::OfSeveral(entries));
+    };
+    Ok(judge(&text, in_no_record, other, entries, difference))
+}
+
+fn judge<'a>(
+    text: &str,
+    in_no_record: [&str; 3],
+    other_version: Option<String>,
+    entries: Vec<&'a Entry>,
+    difference: Difference,
+) -> Found<'a> {
+    if let Some(other) = other_version {
+        return of_other_version(&other, &difference);
+    }
+    match in_no_record.iter().any(|kind| text.contains(kind)) {
+        true => Found::Unknown(CouldNotRun::with_hint(
+            "it has scenarios that were not drilled, of which there is no record",
+            "verify the reports of each drill",
+        )),
+        false => Found::Differs(entries, difference),
+    }
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs all tests: units, the integration binary against real servers of both providers, and the
-# drills of scenarios/. Of the table of faults only a part: ci/broken.sh runs all of it. Sets up what a
-# fresh machine lacks.
+# Runs the tests: units, the integration binary against real servers of both providers, and the drills of
+# scenarios/. What does the same again for more versions, formats or systems is in ci/slow.sh, and the whole table of faults in
+# ci/broken.sh. Sets up what a fresh machine lacks.
 #
 #     ci/test.sh                 everything
 #     ci/test.sh check::rls      what matches, as `cargo test` does

@@ -241,6 +241,7 @@ async fn rows_that_no_check_needs_are_left_out_however_they_are_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: ci/slow.sh"]
 async fn the_checks_find_what_they_find_on_all_rows() {
     on_empty(17, async |plur: &Plur| {
         let checks: Vec<ScenarioCheck> = CHECKS.iter().map(|check| parse(check)).collect();

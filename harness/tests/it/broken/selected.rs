@@ -21,6 +21,7 @@ ALTER TABLE plur.telemetry OWNER TO plur_app;";
 const DUMP: &str = "pg_dumpall --globals-only && pg_dump --create plur";
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn selected_checks_catch_one_fault_of_each_section() {
     let first = |section: &'static str| {
         let section = SECTIONS.iter().find(|one| one.name.starts_with(section));

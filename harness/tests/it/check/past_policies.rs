@@ -217,8 +217,10 @@ async fn wrong(
 }
 
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case(15)]
 #[case(17)]
+#[ignore = "slow: ci/slow.sh"]
 #[case(18)]
 #[tokio::test(flavor = "multi_thread")]
 async fn ways_past_the_policies(#[case] major: u32) {

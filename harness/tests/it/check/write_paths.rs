@@ -380,7 +380,9 @@ GRANT CONNECT, TEMPORARY ON DATABASE plur TO PUBLIC;
 ";
 
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case(15)]
+#[ignore = "slow: ci/slow.sh"]
 #[case(18)]
 #[tokio::test(flavor = "multi_thread")]
 async fn indirect_ways_on_other_versions(#[case] major: u32) {

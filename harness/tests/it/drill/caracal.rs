@@ -199,6 +199,7 @@ fn wrong(production: &Production, faults: &[Fault]) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn a_good_bundle_is_proven_and_faults_of_its_files_are_found() {
     let production = Production::start();
     production

@@ -121,8 +121,10 @@ fn drilled(path: &Path) -> Ended {
 
 #[rstest::rstest]
 #[case("plain", &[])]
+#[ignore = "slow: ci/slow.sh"]
 #[case("custom", &[])]
 // Their text cannot be decoded, which the reload of INSERTs needs.
+#[ignore = "slow: ci/slow.sh"]
 #[case("inserts", &["johab", "shift-jis-2004"])]
 fn every_encoding_is_proven(#[case] name: &str, #[case] counted: &[&str]) {
     let ended = drilled(&folder(name));
@@ -149,6 +151,7 @@ fn every_encoding_is_proven(#[case] name: &str, #[case] counted: &[&str]) {
 
 #[rstest::rstest]
 #[case("changed")]
+#[ignore = "slow: ci/slow.sh"]
 #[case("changed-custom")]
 fn a_row_that_is_lost_is_seen_in_every_encoding(#[case] name: &str) {
     let ended = drilled(&folder(name));
@@ -169,6 +172,7 @@ fn a_row_that_is_lost_is_seen_in_every_encoding(#[case] name: &str) {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn a_value_that_is_changed_is_seen_in_every_encoding() {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(self::folder("plain")).unwrap() {
@@ -191,6 +195,7 @@ fn a_value_that_is_changed_is_seen_in_every_encoding() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn rows_that_are_gone_since_the_previous_backup_are_seen_in_every_encoding() {
     let mut wrong = Vec::new();
     for (encoding, ..) in CASES {

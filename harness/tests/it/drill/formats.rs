@@ -45,9 +45,11 @@ fn every_way(major: u32) -> (Redrill, u64) {
 }
 
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case(15, "container")]
 #[case(15, "local")]
 #[case(17, "container")]
+#[ignore = "slow: ci/slow.sh"]
 #[case(18, "container")]
 #[tokio::test]
 async fn every_way_of_every_version_restores(#[case] major: u32, #[case] provider: &str) {

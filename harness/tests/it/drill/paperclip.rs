@@ -191,6 +191,7 @@ fn both_forms_of_a_good_backup_are_proven_and_say_what_they_do_not_hold() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn each_statement_about_a_dump_by_pg_dump_fails_when_it_must() {
     let text = PG_DUMP.text();
     let whole = std::fs::read(PG_DUMP.newest()).unwrap();
@@ -365,6 +366,7 @@ fn each_statement_about_a_dump_by_pg_dump_fails_when_it_must() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn each_statement_about_a_backup_of_the_javascript_writer_fails_when_it_must() {
     let text = JAVASCRIPT.text();
     let sql = |broken: String| gzip(broken.as_bytes());

@@ -118,7 +118,9 @@ fn only_counted(ended: &Ended) -> Vec<String> {
 
 #[rstest]
 #[case::clocks(&["utc.sql", "berlin.sql", "st_johns.sql"])]
+#[ignore = "slow: ci/slow.sh"]
 #[case::formats(&["berlin.dump", "stored.dump", "berlin.dir", "berlin.tar", "create.sql", "all.sql"])]
+#[ignore = "slow: ci/slow.sh"]
 #[case::ways_to_write_a_value(&["escape.sql", "crlf.sql", "latin.sql", "latin.dump", "latin-inserts.sql"])]
 #[case::parts(&["root.sql", "excluded.sql", "unlogged.sql"])]
 fn every_value_is_found_again(#[case] names: &[&str]) {

@@ -40,6 +40,7 @@ SELECT lo_from_bytea(4710, decode(repeat('00', 100000), 'hex'));
 ";
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: ci/slow.sh"]
 async fn archives_of_15_are_read_as_the_server_counts() {
     on_empty(15, async |plur| {
         plur.sql("plur", INSTEAD).await;
@@ -50,6 +51,7 @@ async fn archives_of_15_are_read_as_the_server_counts() {
 
 #[rstest]
 #[case(17)]
+#[ignore = "slow: ci/slow.sh"]
 #[case(18)]
 #[tokio::test(flavor = "multi_thread")]
 async fn archives_of_plur_are_read_as_the_server_counts(#[case] major: u32) {

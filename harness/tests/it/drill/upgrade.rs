@@ -86,8 +86,10 @@ fn rehearsed(ended: &Ended) -> (BTreeSet<String>, Vec<String>) {
 }
 
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case::f15_to_17(15, 17, &[16, 17])]
 #[case::f15_to_18(15, 18, &[16, 17, 18])]
+#[ignore = "slow: ci/slow.sh"]
 #[case::f17_to_18(17, 18, &[18])]
 fn what_the_version_changes_is_explained(
     #[case] from: u32,
@@ -121,8 +123,10 @@ fn what_the_version_changes_is_explained(
 }
 
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case(15, 17)]
 #[case(15, 18)]
+#[ignore = "slow: ci/slow.sh"]
 #[case(17, 18)]
 fn every_kind_of_object_is_upgraded(#[case] from: u32, #[case] to: u32) {
     let ended = drill(dump(from, EVERYTHING), &format!("major = {to}"));
@@ -207,6 +211,7 @@ fn an_index_whose_rows_are_in_another_order_is_found() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn partitions_by_text_in_another_order_are_found() {
     let sql = "CREATE TABLE public.p (name text COLLATE \"und-x-icu\") PARTITION BY RANGE (name);
                CREATE TABLE public.p1 PARTITION OF public.p FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
@@ -218,6 +223,7 @@ fn partitions_by_text_in_another_order_are_found() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn the_locale_of_the_database_is_compared_too() {
     let sql = "CREATE TABLE public.t (name text PRIMARY KEY, n integer UNIQUE); INSERT INTO public.t VALUES ('a', 1), ('B', 2);";
     let ended = drill(
@@ -250,6 +256,7 @@ fn written_by(major: u32, sql: &str) -> Vec<u8> {
 const TABLE: &str = "CREATE TABLE public.t (a integer);\nCOPY public.t (a) FROM stdin;\n1\n\\.\n";
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn a_definition_that_depends_on_the_version_is_found() {
     let by_version = |what: &str| {
         let sql = format!(
@@ -305,6 +312,7 @@ fn a_removed_setting_is_found() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn each_setting_of_the_backup_that_the_newer_version_lacks_is_named() {
     let sql = "CREATE TABLE public.t (a integer); INSERT INTO public.t VALUES (1); CREATE ROLE r;
         ALTER DATABASE plur SET app.region = 'eu'; ALTER DATABASE plur SET work_mem = '5MB';
@@ -336,6 +344,7 @@ fn each_setting_of_the_backup_that_the_newer_version_lacks_is_named() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn a_setting_that_the_restore_tolerates_is_a_step() {
     let sql = "CREATE TABLE public.t (a integer); INSERT INTO public.t VALUES (1); CREATE ROLE r; ALTER ROLE r SET force_parallel_mode = off;";
     let tolerate = "\n[[restore.tolerate]]\nmessage = \"unrecognized configuration parameter \\\"force_parallel_mode\\\"\"\nreason = \"the runbook resets it\"\n";
@@ -438,6 +447,7 @@ fn without_a_server_of_its_own_version_that_is_not_tested(
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn a_function_that_the_newer_version_has_itself_is_a_step() {
     let sql = "CREATE FUNCTION public.uuidv7() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()';
                CREATE FUNCTION public.uuidv9() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()';
@@ -503,6 +513,7 @@ impl Drop for OldExtension {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn an_extension_that_is_too_old_is_found() {
     let image = OldExtension::build();
     let sql = "CREATE EXTENSION hstore SCHEMA public; CREATE TABLE public.t (a hstore); INSERT INTO public.t VALUES ('a => 1');";
@@ -514,10 +525,15 @@ fn an_extension_that_is_too_old_is_found() {
 
 /// The scenario of a fixture with `[server] major`, on backups of a version.
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case::prisme("prisme", "PRISME_BACKUPS", "", 15, 17, &[])]
+#[ignore = "slow: ci/slow.sh"]
 #[case::prisme("prisme", "PRISME_BACKUPS", "", 15, 18, &[])]
+#[ignore = "slow: ci/slow.sh"]
 #[case::prisme("prisme", "PRISME_BACKUPS", "", 17, 18, &[])]
+#[ignore = "slow: ci/slow.sh"]
 #[case::caracal("caracal", "CARACAL_BACKUPS", "", 15, 18, &[])]
+#[ignore = "slow: ci/slow.sh"]
 #[case::paperclip("paperclip", "PAPERCLIP_BACKUPS", "pg_dump", 15, 18, &[])]
 #[case::powernode("powernode", "POWERNODE_BACKUPS", "", 17, 18, &["extension pgcrypto", "extension vector"])]
 fn the_fixtures_are_upgraded(

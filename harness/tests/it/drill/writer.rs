@@ -34,6 +34,7 @@ const WAYS: &[&[&str]] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: ci/slow.sh"]
 async fn every_way_of_writing_a_dump_is_taken() {
     on_restored_plur(None, async |plur| {
         plur.sql("plur", ODD).await;

@@ -49,6 +49,7 @@ INSERT INTO public.orders VALUES (1, 5), (2, 6), (3, 7);
 
 /// The checks are about the database of the address, which the backup has next to others.
 #[tokio::test]
+#[ignore = "slow: ci/slow.sh"]
 async fn the_database_of_the_address_is_the_one_of_a_bundle() {
     on_empty(17, async |plur| {
         plur.sql("plur", ORDERS).await;
@@ -120,6 +121,7 @@ INSERT INTO public.schema_migrations VALUES ('0001_baseline'), ('0002_users'), (
 /// The advice for a runner whose versions are names: its pattern finds the files, with and without `down`.
 #[rstest]
 #[case(&["up.sql", "down.sql"])]
+#[ignore = "slow: ci/slow.sh"]
 #[case(&["sql"])]
 fn the_advice_to_compare_migrations_works(#[case] extensions: &[&str]) {
     let (out, text) = written(NAMED_VERSIONS);
@@ -153,6 +155,7 @@ fn the_advice_to_compare_migrations_works(#[case] extensions: &[&str]) {
 
 /// A row that is lost in the middle is named without files, where the versions were consecutive.
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn a_gap_in_consecutive_versions_is_named() {
     let (out, text) = written(NAMED_VERSIONS);
     assert!(text.contains("\nconsecutive = true\n"), "{text}");
@@ -193,6 +196,7 @@ INSERT INTO public.visits SELECT i, i FROM generate_series(1, 1500) i;
 ";
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn rows_that_are_removed_with_others_may_be_fewer() {
     let (out, text) = written(CASCADES);
     let list = "may-shrink = [\"public.edges\", \"public.hops\", \"public.sessions\"]";

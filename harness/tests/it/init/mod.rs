@@ -488,6 +488,7 @@ fn url_of(plur: &Plur, user: &str) -> String {
 }
 
 #[tokio::test]
+#[ignore = "slow: ci/slow.sh"]
 async fn a_backup_of_another_moment_keeps_a_baseline() {
     on_restored_plur(None, async |plur| {
         plur.sql(

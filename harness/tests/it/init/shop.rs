@@ -228,6 +228,7 @@ async fn failing(plur: &Plur, scenario: &Scenario, database: &str) -> Vec<(&'sta
 }
 
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case(15)]
 #[case(17)]
 #[tokio::test]

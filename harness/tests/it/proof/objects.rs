@@ -155,7 +155,9 @@ fn lines(findings: &[Finding]) -> Vec<String> {
 }
 
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case(15, 15)]
+#[ignore = "slow: ci/slow.sh"]
 #[case(17, 17)]
 #[case(15, 17)]
 #[tokio::test]
@@ -476,6 +478,7 @@ const HARMLESS: &[(&str, &str)] = &[
 ];
 
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case(15, "plain.sql")]
 #[case(17, "plain.sql")]
 #[tokio::test]

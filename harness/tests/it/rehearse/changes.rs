@@ -51,6 +51,7 @@ async fn create_base(plur: &Plur) {
 }
 
 #[rstest::rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case(15)]
 #[case(17)]
 #[tokio::test(flavor = "multi_thread")]

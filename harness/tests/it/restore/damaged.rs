@@ -297,6 +297,7 @@ fn compare(what: &str, one: &Ended, other: &Ended) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: ci/slow.sh"]
 async fn several_sessions_report_of_a_damaged_dump_what_psql_reports() {
     let wanted = Wanted {
         superuser: "postgres".to_owned(),

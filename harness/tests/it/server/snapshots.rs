@@ -301,6 +301,7 @@ async fn data_in_memory_is_not_copied() {
 
 #[rstest]
 #[case("container")]
+#[ignore = "slow: ci/slow.sh"]
 #[case("local")]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_interrupted_leaves_nothing(#[case] provider: &str) {

@@ -75,6 +75,7 @@ drill_all() {
 	# All systems of scenarios/, in one run.
 	drill 0 run scenarios/{caracal,paperclip,plur,powernode,prisme}.toml
 	keep drills.md drills.md
+	keep drills.html drills.html
 	keep junit.xml drills.xml
 
 	drill 0 run scenarios/plur.toml

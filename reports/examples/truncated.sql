@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict IlKZ4dlE32Xyy0Y2Zaa6enGnxJjMUfT54lj3s3cvaurOTyURaJ8q5earXgS8XU3
+\restrict DJ3XrkVO27GBCjmDrHbCnGJsmTSet4qtXJKfDbFcwbKtof8mdMGb6chrH76tzPJ
 
 -- Dumped from database version 17.12 (Debian 17.12-0+deb13u1)
 -- Dumped by pg_dump version 17.12 (Debian 17.12-0+deb13u1)

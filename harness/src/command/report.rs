@@ -83,8 +83,7 @@ async fn find(
 
 /// Says why a report may differ from the one that the drill wrote.
 fn note_what_differs(record: &mut Record, place: &str, shows_evidence: bool) {
-    let (state, evidence) = record.evidence();
-    if let (true, None, Some(state)) = (shows_evidence, evidence, state) {
+    if let (true, Some((state, None))) = (shows_evidence, record.evidence()) {
         err(&line(&format!(
             "note: {place} has no entry of this record, so the report is without the evidence that the first one has"
         )));
@@ -198,7 +197,9 @@ pub(super) async fn record_of(state: &State, entry: &Entry) -> Result<Record, Co
     let text = record(state, entry).await?;
     let mut record = json::read_record(&text)
         .map_err(|error| about(&format!("entry {}", entry.position.index), error))?;
-    *record.evidence().1 = evidence(state, entry).await?;
+    if let Some((_, slot)) = record.evidence() {
+        *slot = evidence(state, entry).await?;
+    }
     Ok(record)
 }
 
@@ -211,10 +212,10 @@ async fn of_file(path: &Path, state: Option<&State>) -> Result<Record, CouldNotR
     })?;
     let mut record =
         json::read_record(&text).map_err(|error| about(&path.display().to_string(), error))?;
-    if let Some(state) = state
+    if let (Some(state), Some((_, slot))) = (state, record.evidence())
         && let Some(entry) = entry_of(state, &sha256(&text)).await?
     {
-        *record.evidence().1 = evidence(state, &entry).await?;
+        *slot = evidence(state, &entry).await?;
     }
     Ok(record)
 }

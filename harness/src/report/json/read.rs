@@ -51,11 +51,12 @@ pub enum Record {
 }
 
 impl Record {
-    /// The state that it was to be recorded in, and its entry there, which the record itself does not contain.
-    pub fn evidence(&mut self) -> (Option<&str>, &mut Option<outcome::Evidence>) {
+    /// The state that it was to be recorded in, and its entry there, which the record itself does not contain. `None` where it was to
+    /// be recorded nowhere, and for a rehearsal by an older redrill, whose reports do not show its entry.
+    pub fn evidence(&mut self) -> Option<(&str, &mut Option<outcome::Evidence>)> {
         match self {
-            Self::Drill(result, _) => (result.state.as_deref(), &mut result.evidence),
-            Self::Rehearsal(result, _) => (result.state.as_deref(), &mut result.evidence),
+            Self::Drill(result, _) => Some((result.state.as_deref()?, &mut result.evidence)),
+            Self::Rehearsal(result, _) => Some((result.state.as_deref()?, &mut result.evidence)),
         }
     }
 }

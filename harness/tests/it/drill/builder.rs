@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use redrill::outcome::Evidence;
 use redrill::report::{json, rehearsal_reports};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -264,9 +265,23 @@ impl Redrill {
     }
 }
 
-/// Every report of a rehearsal is what its record gives.
+/// Every report of a rehearsal is what its record gives, with the entry that no record contains.
 fn made_again(record: &str, written: impl Fn(&str) -> Option<Vec<u8>>) {
-    let (result, verdict) = json::read_rehearsal(record).unwrap();
+    let (mut result, verdict) = json::read_rehearsal(record).unwrap();
+    let page = String::from_utf8(written("rehearsal.md").unwrap()).unwrap();
+    let fact = |name: &str| {
+        let line = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| {name} ")));
+        let value = line?.split('|').nth(2)?.trim();
+        Some(value.trim_matches('`').to_owned())
+    };
+    result.evidence = fact("Entry of its log").map(|entry| Evidence {
+        entry: entry.parse().unwrap(),
+        record_sha256: fact("SHA-256 of rehearsal.json").unwrap(),
+        checkpoint: fact("Checkpoint").unwrap(),
+        key: fact("Signed by").filter(|key| key.starts_with("SHA256:")),
+    });
     for report in rehearsal_reports() {
         let made = (report.render)(&result, verdict).unwrap();
         if let Some(file) = report.file {

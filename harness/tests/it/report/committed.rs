@@ -126,6 +126,7 @@ fn every_report_is_what_its_record_gives() {
         redrill(&arguments)
     };
     differences.extend(compare("drills.md", &of_several("markdown")));
+    differences.extend(compare("drills.html", &of_several("html")));
     differences.extend(compare("drills.xml", &of_several("junit")));
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
 }
@@ -173,7 +174,9 @@ fn lost(record: &Value, made: &Value, at: &str) -> Vec<String> {
 
 #[test]
 fn the_log_of_the_examples_is_verified_with_every_report() {
-    let mut files = vec!["drills.xml".to_owned()];
+    let mut files = ["drills.xml", "drills.md", "drills.html"]
+        .map(str::to_owned)
+        .to_vec();
     for (name, is_rehearsal) in all() {
         files.push(format!("{name}.json"));
         files.extend(["md", "html", "xml"].map(|ending| format!("{name}.{ending}")));

@@ -14,8 +14,8 @@ static ONE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?:^|[^0-9A-Za-z_.,:#-])1 ([a-z]+s)\b").unwrap());
 
 /// Words that end in `s` and are no plurals of what is counted.
-const SINGULAR: [&str; 10] = [
-    "as", "does", "has", "is", "its", "less", "passes", "this", "was", "writes",
+const SINGULAR: [&str; 11] = [
+    "as", "does", "has", "is", "its", "less", "ms", "passes", "this", "was", "writes",
 ];
 
 /// Finds "1 rows" in a text.

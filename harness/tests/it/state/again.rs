@@ -239,7 +239,7 @@ fn a_report_that_was_changed_is_found() {
             "{stdout}"
         );
         let written = fs::read_to_string(site.path("reports/out").join(page)).unwrap();
-        let changed = written.replacen("1 NOT PROVEN", "1 PROVEN", 1);
+        let changed = written.replacen("2 NOT PROVEN", "2 PROVEN", 1);
         assert_ne!(written, changed);
         let changed_page = format!("changed-{page}");
         fs::write(site.path(&changed_page), changed).unwrap();

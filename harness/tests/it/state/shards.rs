@@ -91,7 +91,10 @@ fn shards_are_one_run() {
     let mut said = String::new();
     let mut lines = BufReader::new(merging.stderr.take().unwrap());
     lines.read_line(&mut said).unwrap();
-    assert_eq!(said, "waiting for the shards of `b`, 10 min 00 s at most\n");
+    assert!(
+        said.starts_with("waiting for the shards of `b`, "),
+        "{said}"
+    );
     std::thread::scope(|scope| {
         for shard in ["1/2", "2/2"] {
             let site = &site;

@@ -109,6 +109,7 @@ fn fails(ended: &Ended, texts: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: ci/slow.sh"]
 async fn what_is_taken_of_a_source_holds_its_dumps() {
     on_empty(15, async |plur: &Plur| {
         plur.sql("plur", SHOP).await;

@@ -263,6 +263,7 @@ fn a_good_bundle_is_proven_and_faults_of_its_files_are_found() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn some_faults_fail_their_own_checks() {
     none(wrong(&Production::start(), &FAULTS[..3]));
 }

@@ -328,6 +328,7 @@ command = ["/bin/sh", "-c", 'test "$(cat "$1")" = uploads && test "$(cut -c 1-8 
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn companions_of_a_bucket_are_fetched_and_judged_as_those_of_a_folder() {
     const UPLOADS: &str = "uploads/uploads-2026-05-25.tar";
     const KEY: &str = "secrets/uploads-2026-05-25.tar";

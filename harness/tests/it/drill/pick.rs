@@ -77,6 +77,7 @@ fn the_oldest_is_drilled_and_the_age_is_that_of_the_newest() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn one_at_random_is_in_every_report_and_its_seed_repeats_it() {
     let random = || store("pick = \"random\"", None);
     let first = random().run();

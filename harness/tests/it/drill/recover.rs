@@ -400,6 +400,7 @@ fn quoted_names_types_and_what_refers_to_it() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn archives_bundles_and_the_backup_of_a_scenario() {
     let archive = dumps(15).path("users.dump");
     let table = recovered("auth.users", &archive, "users.csv", &[]);

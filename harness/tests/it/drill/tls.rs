@@ -45,6 +45,7 @@ fn an_application_starts_and_answers() {
 
 /// Each of several processes is reached by a way of its own.
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn several_processes_start_and_answer() {
     if !is_root() {
         return;

@@ -179,6 +179,7 @@ fn indexes_of_another_version_of_a_collation_are_a_step() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn an_index_whose_rows_are_in_another_order_is_found() {
     let dump = dump(15, &icu(OTHER));
     let ended = drill(dump.clone(), "major = 18");
@@ -286,6 +287,7 @@ fn a_definition_that_depends_on_the_version_is_found() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn a_removed_setting_is_found() {
     let set = |name: &str| format!("CREATE ROLE r; ALTER ROLE r SET {name};");
     let table = "CREATE TABLE public.t (a integer); INSERT INTO public.t VALUES (1);";

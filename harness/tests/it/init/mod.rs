@@ -146,6 +146,7 @@ ALTER ROLE web WITH LOGIN;
 
 /// The databases of a cluster, each with a dump of its own every night.
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn a_folder_of_several_databases_gives_one_backup_of_parts() {
     let base = folder();
     let nights = base.path().join("nights");
@@ -189,6 +190,7 @@ fn a_folder_of_several_databases_gives_one_backup_of_parts() {
 }
 
 #[test]
+#[ignore = "slow: ci/slow.sh"]
 fn a_folder_of_one_job_gives_the_newest_with_its_roles() {
     let out = folder();
     let nights = out.path().join("nights");

@@ -128,10 +128,12 @@ fn a_run_that_waits_for_a_lock_keeps_an_index_waiting() {
     "CREATE TABLE app.a (id bigint);",
     "the server refused `CREATE TABLE app.a"
 )]
+#[ignore = "slow: ci/slow.sh"]
 #[case::history_twice(
     "COMMENT ON TABLE app.account IS 'x';",
     "the server refused `INSERT INTO app.migration"
 )]
+#[ignore = "slow: ci/slow.sh"]
 #[case::deadlock(
     "LOCK TABLE app.account IN SHARE MODE;\nSELECT pg_sleep(1);\nALTER TABLE app.account ADD COLUMN a text;",
     "(40P01)"

@@ -124,6 +124,7 @@ fn drop(drill: &Drill, name: &str) {
 }
 
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case("container")]
 #[case("local")]
 #[tokio::test]
@@ -179,6 +180,7 @@ fn begin(drill: &Drill, name: &str, folder: &str) -> (PathBuf, Child) {
 }
 
 #[rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case("container")]
 #[case("local")]
 #[tokio::test]

@@ -132,6 +132,7 @@ fn called(drill: &Drill, program: &str) -> Vec<String> {
 
 #[rstest]
 #[case::safe("", 0, "SAFE")]
+#[ignore = "slow: ci/slow.sh"]
 #[case::unsafe_release(
     "psql --no-psqlrc --command='DROP TABLE IF EXISTS public.t'\n",
     12,

@@ -61,6 +61,7 @@ fn bad(system: &str, file: &str, settings: &str) -> Rehearsed {
 
 #[rstest]
 #[case::plur("plur", &["down"])]
+#[ignore = "slow: ci/slow.sh"]
 #[case::powernode("powernode", &[])]
 fn the_release_of_a_system_is_safe(#[case] system: &str, #[case] skipped: &[&str]) {
     let committed = format!("{}/scenarios/{system}.toml", root().display());

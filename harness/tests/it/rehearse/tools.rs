@@ -67,6 +67,7 @@ fn down(of: &[&str]) -> String {
 }
 
 #[test]
+#[ignore = "slow: ci/tools.sh"]
 fn a_good_release_by_alembic_is_safe() {
     let back = down(&[&python("alembic"), "downgrade", "0001"]);
     let rehearsed = alembic("0001", "0003").settings(&back).rehearse();
@@ -75,6 +76,7 @@ fn a_good_release_by_alembic_is_safe() {
 }
 
 #[test]
+#[ignore = "slow: ci/tools.sh"]
 fn a_bad_release_by_alembic_is_unsafe() {
     let rehearsed = alembic("0001", "index_under_lock")
         .settings(FIRST_RUN_ONLY)

@@ -124,11 +124,20 @@ pub async fn verify(
         let (state, known, sizes) = (Arc::clone(state), Arc::clone(&known), Arc::clone(&sizes));
         // On a thread of its own: signatures and digests are most of the work.
         let task = tokio::spawn(async move {
-            let mut looked = look(&state, index, &known).await?;
             let size = index.saturating_add(1);
-            if sizes.contains(&size) {
-                looked.checkpoint = Some(stated(&state, size, &looked.by, &known).await?);
+            if !sizes.contains(&size) {
+                return look(&state, index, &known).await;
             }
+            let checkpoint = checkpoint_name(size);
+            let signature = format!("{checkpoint}.sig");
+            let files = [entry_name(index), checkpoint, signature];
+            let mut files = state.store().read_each(&files).await?.into_iter();
+            let mut file = || files.next().flatten();
+            let (entry, checkpoint, signature) = (file(), file(), file());
+            let mut looked = look_at(&state, index, entry, &known).await?;
+            let checkpoint = checkpoint.unwrap_or_default();
+            let stated = stated(&checkpoint, signature, &looked.by, &known).await?;
+            looked.checkpoint = Some(stated);
             Ok(looked)
         });
         async move {
@@ -199,6 +208,17 @@ async fn known_keys(state: &State, kept: &Kept) -> Result<Vec<Public>, CouldNotR
 
 /// Reads an entry and its record.
 async fn look(state: &State, index: u64, known: &Kept) -> Result<Looked, CouldNotRun> {
+    let file = state.store().read(&entry_name(index)).await?;
+    look_at(state, index, file, known).await
+}
+
+/// Judges an entry, and reads its record.
+async fn look_at(
+    state: &State,
+    index: u64,
+    file: Option<Vec<u8>>,
+    known: &Kept,
+) -> Result<Looked, CouldNotRun> {
     let store = state.store();
     let mut looked = Looked {
         index,
@@ -208,7 +228,7 @@ async fn look(state: &State, index: u64, known: &Kept) -> Result<Looked, CouldNo
         problems: Vec::new(),
         checkpoint: None,
     };
-    let Some(file) = store.read(&entry_name(index)).await? else {
+    let Some(file) = file else {
         looked.problems.push("is missing".to_owned());
         return Ok(looked);
     };
@@ -311,15 +331,12 @@ fn gap(first: u64, last: u64) -> (String, String) {
 
 /// Reads a checkpoint and who signed it.
 async fn stated(
-    state: &State,
-    size: u64,
+    text: &[u8],
+    signature: Option<Vec<u8>>,
     entry_by: &SignedBy,
     known: &Kept,
 ) -> Result<Stated, CouldNotRun> {
-    let (store, name) = (state.store(), checkpoint_name(size));
-    let text = store.read(&name).await?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let signature = store.read(&format!("{name}.sig")).await?;
+    let text = String::from_utf8_lossy(text);
     let by = match (signature, entry_by) {
         (None, _) => SignedBy::Nobody,
         // Who writes an entry writes its checkpoint.

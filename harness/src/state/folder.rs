@@ -32,12 +32,23 @@ impl Folder {
         work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
     ) -> Result<T, CouldNotRun> {
         let path = self.0.join(name);
-        let shown = path.display().to_string();
+        let shown = path.clone();
         let worked = tokio::task::spawn_blocking(move || work(&path)).await;
         let worked = worked.unwrap_or_else(|error| Err(io::Error::other(error)));
-        worked.map_err(|error| {
-            CouldNotRun::with_hint(format!("cannot {doing} {shown}: {error}"), hint(&error))
-        })
+        worked.map_err(|error| unable(doing, &shown, &error))
+    }
+}
+
+fn unable(doing: &str, path: &Path, error: &io::Error) -> CouldNotRun {
+    let reason = format!("cannot {doing} {}: {error}", path.display());
+    CouldNotRun::with_hint(reason, hint(error))
+}
+
+/// Reads a file; `None` where there is none.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
     }
 }
 
@@ -61,11 +72,18 @@ impl Store for Folder {
     }
 
     async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, CouldNotRun> {
-        self.blocking(name, "read", |path| match fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => read.map(Some),
-        })
-        .await
+        self.blocking(name, "read", read).await
+    }
+
+    /// All of them on one thread: to change the thread takes longer than to read a small file.
+    async fn read_each(&self, names: &[String]) -> Result<Vec<Option<Vec<u8>>>, CouldNotRun> {
+        let paths: Vec<PathBuf> = names.iter().map(|name| self.0.join(name)).collect();
+        let worked = tokio::task::spawn_blocking(move || {
+            let read = |path: &PathBuf| read(path).map_err(|error| unable("read", path, &error));
+            paths.iter().map(read).collect()
+        });
+        let worked = worked.await;
+        worked.unwrap_or_else(|error| Err(unable("read", &self.0, &io::Error::other(error))))
     }
 
     async fn create(&self, name: &str, content: Vec<u8>) -> Result<Created, CouldNotRun> {

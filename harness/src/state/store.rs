@@ -27,6 +27,15 @@ pub trait Store: Send + Sync {
     /// It cannot be read.
     async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, CouldNotRun>;
 
+    /// Reads several objects, in their order, as [`Store::read`] does each.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    async fn read_each(&self, names: &[String]) -> Result<Vec<Option<Vec<u8>>>, CouldNotRun> {
+        let reads = names.iter().map(|name| self.read(name));
+        futures_util::future::try_join_all(reads).await
+    }
+
     /// Creates an object, unless there is one of this name: of several writers one creates it.
     ///
     /// # Errors

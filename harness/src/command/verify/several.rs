@@ -49,7 +49,7 @@ pub(super) async fn verify<'a>(
     state: &State,
     content: &[u8],
     ending: &str,
-    mut entries: Vec<&'a Entry>,
+    entries: Vec<&'a Entry>,
 ) -> Result<Found<'a>, CouldNotRun> {
     let text = String::from_utf8_lossy(content);
     let Several {
@@ -57,17 +57,23 @@ pub(super) async fn verify<'a>(
         run: (before, after),
         in_no_record,
     } = Several::of(ending);
-    let place = |entry: &Entry| text.find(&format!("{before}{}{after}", entry.drill.run));
-    entries.retain(|entry| place(entry).is_some());
+    let placed = entries.into_iter().filter_map(|entry| {
+        let place = text.find(&format!("{before}{}{after}", entry.drill.run))?;
+        Some((place, entry))
+    });
+    let mut placed: Vec<(usize, &Entry)> = placed.collect();
+    placed.sort_by_key(|(place, _)| *place);
     // The exit code is over the rehearsals too, which have the runs of their drills.
-    let rehearsed = entries.iter().filter_map(|entry| {
+    let rehearsed = placed.iter().filter_map(|(_, entry)| {
         let mut all = RehearsalVerdict::ALL.into_iter();
         let verdict = all.find(|verdict| verdict.word() == entry.drill.verdict)?;
         (entry.drill.kind == Kind::Rehearsal).then_some(Ending::Rehearsed(verdict))
     });
     let rehearsed: Vec<Ending> = rehearsed.collect();
-    entries.retain(|entry| entry.drill.kind == Kind::Drill);
-    entries.sort_by_key(|entry| place(entry));
+    let entries = placed.iter().map(|(_, entry)| *entry);
+    let entries: Vec<&Entry> = entries
+        .filter(|entry| entry.drill.kind == Kind::Drill)
+        .collect();
     if entries.is_empty() {
         return Ok(Found::Nothing);
     }

@@ -92,6 +92,8 @@ impl DataSource for Recovery {
         ];
         let (name, value) = match &base.recovery.target {
             Target::Latest => return settings,
+            // Nothing follows, and a server would miss the next record.
+            Target::Immediate if !base.wal.stops => return settings,
             Target::Immediate => ("recovery_target", "immediate".to_owned()),
             // Names of time zones, such as `Z`, are not known yet when the server reads it.
             Target::Time(time) => (

@@ -134,10 +134,10 @@ impl Archive {
             reached: None,
             end: None,
         };
-        progress.wal.consistent = match (manifest.and_then(Manifest::end), label.of_standby) {
-            (Some(end), _) => Some(end),
-            (None, true) => Some(control.minimum_recovery_point),
-            (None, false) => None,
+        progress.wal.consistent = match label.of_standby {
+            // So says the server, too: the manifest of a standby ends later, with what was replayed meanwhile.
+            true => Some(control.minimum_recovery_point),
+            false => manifest.and_then(Manifest::end),
         };
         let Some(path) = self.timelines(label, physical, keys, problems)? else {
             return Ok(progress.wal);
@@ -189,6 +189,7 @@ impl Archive {
             }
         };
         progress.wal.end = progress.end.unwrap_or(walk.end);
+        progress.wal.stops = progress.reached.is_some();
         let histories = self
             .histories
             .iter()
@@ -323,10 +324,18 @@ impl Progress<'_> {
         let consistent = self.wal.consistent;
         let is_consistent = |at: Lsn| consistent.is_some_and(|from| at >= from);
         let inclusive = self.physical.inclusive;
+        let end = match record.event {
+            // Nothing of the rest of the segment is used: where a standby is consistent may be the end of the segment.
+            Event::Switch => Lsn(record.end.0.next_multiple_of(self.segment_size)),
+            _ => record.end,
+        };
+        // Where the record before ends: between the two may be the header of a page.
+        let before = self.end.unwrap_or(record.at);
         // Whether the recovery stops here, and whether it replays this record before.
         let stops = match (&self.physical.target, &record.event) {
             (Target::Latest, _) => None,
-            (Target::Immediate, _) => is_consistent(record.end).then_some(true),
+            // A server looks before the next record, and without one it waits.
+            (Target::Immediate, _) => is_consistent(before).then_some(false),
             (Target::Lsn(lsn), _) => (record.at >= *lsn).then_some(inclusive),
             (Target::Time(time), Event::Ended { time: Some(at), .. }) => {
                 let is_after = *at > *time || (!inclusive && at == time);
@@ -341,18 +350,13 @@ impl Progress<'_> {
             _ => None,
         };
         if let Some(replays) = stops {
-            let at = if replays { record.end } else { record.at };
-            self.reached = Some(is_consistent(at));
+            self.reached = Some(is_consistent(if replays { end } else { before }));
             if !replays {
-                self.end = Some(record.at);
+                self.end = Some(before);
                 return false;
             }
         }
-        self.end = Some(match record.event {
-            // Nothing of the rest of the segment is used.
-            Event::Switch => Lsn(record.end.0.next_multiple_of(self.segment_size)),
-            _ => record.end,
-        });
+        self.end = Some(end);
         match &record.event {
             Event::Ended {
                 committed: true,

@@ -81,6 +81,8 @@ pub struct Wal {
     pub consistent: Option<Lsn>,
     /// The byte after the last record that was read.
     pub end: Lsn,
+    /// Whether the target was found in it; otherwise it was read to its end.
+    pub stops: bool,
     /// Transactions that were committed between the start and the target.
     pub commits: u64,
     /// The times of the first and the last of them.

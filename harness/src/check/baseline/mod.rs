@@ -303,18 +303,26 @@ impl BaselineCheck {
         restored: &Restored<'_>,
     ) -> CompareOptions {
         let backup = restored.backup;
+        let scope = match &backup.physical {
+            // Of the whole cluster, whatever is in it.
+            Some(_) => Scope::default(),
+            None => Scope {
+                roles: Some(roles(was, now, backup)),
+                cluster: !backup.roles.is_empty(),
+                owners: backup.has_owners,
+                privileges: backup.has_privileges,
+                database_settings: backup.makes.iter().any(|name| name == restored.database),
+                ..Scope::default()
+            },
+        };
         CompareOptions {
             exact: self.manifest,
             may_shrink: self.may_shrink.clone(),
             may_be_dropped: self.may_be_dropped.clone(),
             ignore: self.ignore.iter().map(|text| Glob::new(text)).collect(),
             scope: Scope {
-                roles: Some(roles(was, now, backup)),
-                cluster: !backup.roles.is_empty(),
-                owners: backup.has_owners,
-                privileges: backup.has_privileges,
-                database_settings: backup.makes.iter().any(|name| name == restored.database),
                 comments: self.comments,
+                ..scope
             },
         }
     }

@@ -41,6 +41,15 @@ PGDATABASE=postgres sql 'CREATE DATABASE closed'
 PGDATABASE=closed sql 'CREATE TABLE kept (id int PRIMARY KEY); INSERT INTO kept VALUES (1)'
 PGDATABASE=postgres sql 'ALTER DATABASE closed ALLOW_CONNECTIONS false'
 "$bin/pg_basebackup" -D base -F t -z -X stream -c fast
+# One of a standby.
+"$bin/pg_basebackup" -D standby -R -X stream -c fast -T "$1/space=$1/space_of_standby"
+cat >>standby/postgresql.auto.conf <<END
+port = 5433
+archive_mode = off
+END
+"$bin/pg_ctl" -D standby -w -l standby.log start >/dev/null
+PGPORT=5433 "$bin/pg_basebackup" -D of_standby -F t -z -X stream -c fast
+"$bin/pg_ctl" -D standby -w -m fast stop >/dev/null
 step() { sql "INSERT INTO orders VALUES ($1, 'after the base backup')"; sql 'INSERT INTO redrill_canary DEFAULT VALUES'; }
 step 4001
 sql "SELECT pg_create_restore_point('before_release')" >/dev/null

@@ -20,10 +20,15 @@ struct Copy(tempfile::TempDir);
 
 impl Copy {
     fn make() -> Self {
+        Self::of("base")
+    }
+
+    /// A copy of the base backup of this name.
+    fn of(base: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["base", "wal"] {
+        for (from, name) in [(base, "base"), ("wal", "wal")] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
-            for entry in std::fs::read_dir(GOOD.join(name)).unwrap() {
+            for entry in std::fs::read_dir(GOOD.join(from)).unwrap() {
                 let entry = entry.unwrap();
                 let to = folder.path().join(name).join(entry.file_name());
                 std::fs::copy(entry.path(), to).unwrap();
@@ -44,6 +49,11 @@ impl Copy {
 
     /// Drills it; returns the exit code, what was printed and the record.
     fn drill(&self, provider: &str, recovery: &str, more: &str) -> Drilled {
+        self.drill_with(&[], provider, recovery, more)
+    }
+
+    /// Drills it with these further words on the command line.
+    fn drill_with(&self, words: &[&str], provider: &str, recovery: &str, more: &str) -> Drilled {
         let scenario = self.path("x.toml");
         let text = format!(
             "schema = 1\nname = \"x\"\n[server.{provider}]\n[backup.base]\npath = \"base\"\n[backup.wal]\npath = \"wal\"\n\
@@ -52,6 +62,7 @@ impl Copy {
         std::fs::write(&scenario, text).unwrap();
         let ended = Command::new(env!("CARGO_BIN_EXE_redrill"))
             .args(["run", "-q", "--no-state", "--reports", "reports"])
+            .args(words)
             .arg(&scenario)
             .current_dir(self.0.path())
             .output()
@@ -61,7 +72,7 @@ impl Copy {
         let record = record.map(|path| std::fs::read_to_string(path).unwrap());
         Drilled {
             code: ended.status.code().unwrap(),
-            said: words(&String::from_utf8_lossy(&text)),
+            said: one_line(&String::from_utf8_lossy(&text)),
             record: record.map_or_else(serde_json::Value::default, |text| {
                 serde_json::from_str(&text).unwrap()
             }),
@@ -76,7 +87,7 @@ struct Drilled {
     record: serde_json::Value,
 }
 
-fn words(text: &str) -> String {
+fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -174,7 +185,7 @@ fn each_target_is_reached(#[case] provider: &str, #[case] recovery: &str, #[case
         String::from_utf8_lossy(&again.stdout),
         String::from_utf8_lossy(&stored)
     );
-    let shown = words(&String::from_utf8_lossy(&stored));
+    let shown = one_line(&String::from_utf8_lossy(&stored));
     assert!(
         shown.contains("Settings that were not taken over"),
         "{shown}"
@@ -209,6 +220,55 @@ fn a_canary_shows_what_was_lost() {
     let drilled = copy.drill("local", &format!("time = {time}"), &(orders(3002) + &pitr));
     assert_eq!(drilled.code, 10, "{}", drilled.said);
     assert!(drilled.said.contains("public.nobody"), "{}", drilled.said);
+}
+
+/// Its label says so, and where it is consistent is in its control file, not in the WAL.
+#[rstest]
+#[case::latest("container", "target = \"latest\"", 100)]
+#[case::immediate("local", "target = \"immediate\"", 3000)]
+fn a_base_backup_of_a_standby_is_recovered(
+    #[case] provider: &str,
+    #[case] recovery: &str,
+    #[case] rows: u32,
+) {
+    let copy = Copy::of("of_standby");
+    let drilled = copy.drill(provider, recovery, &orders(rows));
+    assert_eq!(drilled.code, 0, "{}", drilled.said);
+    let (recovered, physical) = (
+        &drilled.record["restore"]["recovery"],
+        &drilled.record["backup"]["physical"],
+    );
+    assert_eq!(recovered["end"], physical["end"]);
+    assert!(physical["consistent"].is_string(), "{physical}");
+}
+
+#[test]
+fn a_recovery_is_compared_with_an_earlier_one() {
+    let copy = Copy::make();
+    let baseline = "[[check.baseline]]\ndatabase = \"shop\"\nrecord = \"last.toml\"\n";
+    for _ in 0..2 {
+        let drilled = copy.drill("local", "target = \"latest\"", baseline);
+        assert_eq!(drilled.code, 0, "{}", drilled.said);
+        // Of a cluster everything is compared.
+        let said = &drilled.said;
+        assert!(!said.contains("against the baseline: owners"), "{said}");
+    }
+    // Its rows are of a later moment.
+    let drilled = copy.drill("local", "target = \"immediate\"", baseline);
+    assert_eq!(drilled.code, 10, "{}", drilled.said);
+    let said = &drilled.said;
+    assert!(said.contains("public.redrill_canary"), "{said}");
+}
+
+#[test]
+fn selected_checks_run_on_a_recovered_server() {
+    let copy = Copy::make();
+    let only = ["--only", "row-count"];
+    let drilled = copy.drill_with(&only, "local", "target = \"immediate\"", &orders(3000));
+    assert_eq!(drilled.code, 0, "{}", drilled.said);
+    assert_eq!(drilled.record["verdict"], "CHECKS PASSED");
+    let drilled = copy.drill_with(&only, "local", "target = \"latest\"", &orders(3000));
+    assert_eq!(drilled.code, 10, "{}", drilled.said);
 }
 
 #[rstest]

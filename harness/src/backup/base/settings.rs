@@ -41,7 +41,7 @@ pub struct Base {
     /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
     #[serde(default)]
     pub env: BTreeMap<String, SecretText>,
-    /// Limit for the whole command. Default: `6h`.
+    /// Limit for the whole command; `6h` where it is not set.
     pub timeout: Option<Span>,
 }
 
@@ -59,7 +59,7 @@ pub struct Wal {
     /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
     #[serde(default)]
     pub env: BTreeMap<String, SecretText>,
-    /// Limit for one file. Default: `10m`.
+    /// Limit for one file; `10m` where it is not set.
     pub timeout: Option<Span>,
 }
 

@@ -74,6 +74,10 @@ need_compressors() {
     done
 }
 
+# Tools whose physical backups the tests drill. Barman's package adds a cron job, which does nothing without a configured server.
+need_pgbackrest() { command -v pgbackrest >/dev/null || install_packages pgbackrest; }
+need_barman() { command -v barman >/dev/null || install_packages barman; }
+
 # PostgreSQL 16 with pgvector, for the tests of a local server that is not of the system.
 need_postgres_16() {
     need_pypi postgres-16 pgserver==0.1.4

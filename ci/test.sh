@@ -15,6 +15,8 @@ prepare() {
     need_servers_of_tests
     need_local_postgres
     need_compressors
+    need_pgbackrest
+    need_barman
     need_s3_servers
     need_promtool
     need_kubernetes_validate

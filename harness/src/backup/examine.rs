@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::Backup;
-use super::base::{self, settings::Physical};
+use super::base::settings::{ArchivedWal, Physical};
+use super::base::{self, Fetcher, Further};
 use super::files::blocking;
 use super::inspect::{Inspection, inspect};
 use super::packing::Keys;
@@ -107,11 +108,20 @@ async fn examine_base(
         digests: false,
         listener: place.listener.clone(),
     };
-    let wal = physical.wal.as_ref().map(|path| place.folder.join(path));
+    let (further, fetcher) = match &physical.wal {
+        None => (Further::No, None),
+        Some(ArchivedWal::Folder(path)) => (Further::Folder(place.folder.join(path)), None),
+        Some(ArchivedWal::Command(command)) => {
+            let (fetcher, asker) = Fetcher::new(command, &found.path, place)?;
+            (Further::Command(asker), Some(fetcher))
+        }
+    };
     let (of, physical) = (found.clone(), physical.clone());
-    let inspected =
-        blocking(move || base::inspect(&of, &physical, wal.as_deref(), &inspection)).await;
-    let mut backup = inspected?;
+    let inspected = blocking(move || base::inspect(&of, &physical, further, &inspection));
+    let mut backup = match fetcher {
+        Some(fetcher) => tokio::join!(inspected, fetcher.serve()).0?,
+        None => inspected.await?,
+    };
     backup.problems.extend(found.problems.iter().cloned());
     backup.warnings.extend(found.warnings.iter().cloned());
     backup.tiers = kept_tiers(subject, &found);

@@ -264,6 +264,21 @@ pub struct PhysicalFacts {
     pub restore_points: Vec<String>,
     /// The target of the recovery.
     pub target: String,
+    /// What commands fetched; `None` where none did.
+    pub fetch: Option<FetchFacts>,
+}
+
+/// What commands fetched of a physical backup.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FetchFacts {
+    /// Time of the command that wrote the base backup; `None` without one.
+    pub base: Option<Duration>,
+    /// Time of the command that gave WAL, for all files; `None` without one.
+    pub wal: Option<Duration>,
+    /// Number of files of WAL that it gave.
+    pub wal_files: u64,
+    /// Program and arguments of it, without secrets; `None` without one.
+    pub wal_command: Option<String>,
 }
 
 impl PhysicalFacts {

@@ -5,39 +5,28 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, Read};
+use std::path::Path;
 
 use basebackup::control::Control;
 use basebackup::label::Label;
 use basebackup::manifest::Manifest;
-use basebackup::wal::history::{self, Switch, timeline_of};
+use basebackup::wal::history::{self, Switch};
 use basebackup::wal::record::Event;
 use basebackup::wal::segment::{Segment, Source};
 use basebackup::wal::walk::{Ended, Record, Walk};
 use basebackup::{Fault, Lsn};
 
 use super::Wal;
+use super::segments::{Archive, COMPRESSED};
 use super::settings::{Physical, Target};
 use crate::backup::files::read_at_most;
 use crate::backup::packing::{Keys, LayerError, Unpacked};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::units::show_counted;
 
-/// Maximum depth of folders in an archive.
-const DEEPEST: u32 = 4;
-/// Endings of compressed segments.
-const COMPRESSED: [&str; 6] = [".gz", ".lz4", ".zst", ".xz", ".bz2", ".age"];
 /// Restore points that are kept by name.
 const NAMES: usize = 100;
-
-/// Segments and histories that were found.
-#[derive(Debug, Default)]
-pub(super) struct Archive {
-    segments: BTreeMap<Segment, (String, PathBuf)>,
-    histories: BTreeMap<u32, (String, PathBuf)>,
-    partial: Vec<String>,
-}
 
 /// A target and what is known of it.
 struct Progress<'a> {
@@ -53,66 +42,12 @@ struct Progress<'a> {
 }
 
 impl Archive {
-    /// Adds a file by its name, unless there is one of that name already.
-    pub(super) fn add(&mut self, name: &str, path: PathBuf, segment_size: u32) {
-        let endings = COMPRESSED.iter();
-        let stem = endings.fold(name, |name, ending| {
-            name.strip_suffix(ending).unwrap_or(name)
-        });
-        if let Some(segment) = Segment::parse(stem, segment_size) {
-            self.segments
-                .entry(segment)
-                .or_insert((stem.to_owned(), path));
-        } else if let Some(timeline) = timeline_of(stem) {
-            self.histories
-                .entry(timeline)
-                .or_insert((stem.to_owned(), path));
-        } else if stem.ends_with(".partial") {
-            self.partial.push(stem.to_owned());
-        }
-    }
-
-    /// Adds every file of a folder.
-    ///
-    /// # Errors
-    /// The folder cannot be read.
-    pub(super) fn add_folder(
-        &mut self,
-        folder: &Path,
-        segment_size: u32,
-    ) -> Result<(), CouldNotRun> {
-        self.walk_folder(folder, segment_size, 0).map_err(|error| {
-            CouldNotRun::with_hint(
-                format!(
-                    "cannot read the archived WAL in {}: {error}",
-                    folder.display()
-                ),
-                "`path` in `[backup.wal]` is the folder that `archive_command` writes to",
-            )
-        })
-    }
-
-    fn walk_folder(&mut self, folder: &Path, segment_size: u32, depth: u32) -> io::Result<()> {
-        for entry in std::fs::read_dir(folder)? {
-            let entry = entry?;
-            // Of the entry itself: no link is followed.
-            let kind = entry.file_type()?;
-            if kind.is_dir() && depth < DEEPEST {
-                self.walk_folder(&entry.path(), segment_size, depth + 1)?;
-            } else if kind.is_file() {
-                let name = entry.file_name();
-                self.add(&name.to_string_lossy(), entry.path(), segment_size);
-            }
-        }
-        Ok(())
-    }
-
     /// Reads the WAL up to the target.
     ///
     /// # Errors
     /// The machine or the keys are at fault.
     pub(super) fn read(
-        &self,
+        &mut self,
         (control, label, manifest): (&Control, &Label, Option<&Manifest>),
         physical: &Physical,
         keys: &Keys,
@@ -139,6 +74,8 @@ impl Archive {
             true => Some(control.minimum_recovery_point),
             false => manifest.and_then(Manifest::end),
         };
+        let start = Segment::of(label.timeline, label.start, size);
+        self.fetch_histories(start, physical.timeline)?;
         let Some(path) = self.timelines(label, physical, keys, problems)? else {
             return Ok(progress.wal);
         };
@@ -154,33 +91,30 @@ impl Archive {
             );
         }
         let mut walk = Walk::new(source, label.start);
-        let mut number = Segment::of(label.timeline, label.start, size).number;
+        let mut number = start.number;
         let stopped: Option<Finding> = loop {
-            let last_byte = Lsn((number + 1).saturating_mul(u64::from(size)) - 1);
-            let mut candidates = path.timelines(last_byte);
-            let found = candidates.find_map(|timeline| {
-                let segment = Segment { timeline, number };
-                Some((segment, self.segments.get(&segment)?))
-            });
-            let Some((segment, (name, file))) = found else {
+            let Some((segment, name, file)) = self.segment(&path, number)? else {
+                if self.ask_again(&path, number)? {
+                    continue;
+                }
                 break self.gap(&path, number, size, walk.is_within_record());
             };
-            let ended = read_segment(&mut walk, (name, file), segment, keys, &mut |record| {
+            let ended = read_segment(&mut walk, (&name, &file), segment, keys, &mut |record| {
                 progress.take(&record)
             })?;
             progress.wal.segments += 1;
             progress.wal.bytes += u64::from(size);
-            progress.wal.files.push((name.clone(), file.clone()));
+            progress.wal.files.push((name.clone(), file));
             match ended {
                 Err(finding) => break Some(finding),
                 Ok(_) if progress.reached.is_some() => break None,
                 Ok(Ended::Full) => number += 1,
                 Ok(Ended::Here(at)) => {
-                    let next = self.next(&path, number + 1, size);
-                    break next.map(|next| {
+                    self.ask_again(&path, number + 1)?;
+                    break self.next(&path, number + 1).map(|next| {
                         Finding::about(
                             name,
-                            format!("WAL to its end, since {next} is there"),
+                            format!("WAL to its end, since {} is there", next.name(size)),
                             format!("nothing after {at}"),
                         )
                         .hint("the segment was archived before it was complete: a recovery would end there and lose what follows")
@@ -188,6 +122,8 @@ impl Archive {
                 }
             }
         };
+        self.ask_again_for_history()?;
+        progress.wal.fetched = self.fetched();
         progress.wal.end = progress.end.unwrap_or(walk.end);
         progress.wal.stops = progress.reached.is_some();
         let histories = self
@@ -263,22 +199,9 @@ impl Archive {
         Ok(path)
     }
 
-    /// The next segment on the path from a number on.
-    fn next(&self, path: &history::Path, from: u64, size: u32) -> Option<String> {
-        let all = self.segments.keys().filter(|segment| {
-            let last_byte = Lsn((segment.number + 1).saturating_mul(u64::from(size)) - 1);
-            let on_path = path.timelines(last_byte).any(|one| one == segment.timeline);
-            segment.number >= from && on_path
-        });
-        all.min_by_key(|segment| segment.number)
-            .map(|segment| segment.name(size))
-    }
-
     /// What is missing where no segment of this number is there; `None` at the end of the WAL.
     fn gap(&self, path: &history::Path, number: u64, size: u32, is_open: bool) -> Option<Finding> {
-        let timeline = path
-            .timelines(Lsn((number + 1).saturating_mul(u64::from(size)) - 1))
-            .next();
+        let timeline = path.timelines(self.last_byte(number)).next();
         let missing = Segment {
             timeline: timeline.unwrap_or_else(|| path.last()),
             number,
@@ -288,11 +211,10 @@ impl Archive {
             .partial
             .iter()
             .find(|partial| partial.starts_with(&name));
-        let next = self.next(path, number, size);
-        let found = match (&next, partial) {
-            (Some(next), _) => {
-                let after = Segment::parse(next, size).map_or(number + 1, |one| one.number);
-                match after - number {
+        let found = match (self.next(path, number), partial) {
+            (Some(segment), _) => {
+                let next = segment.name(size);
+                match segment.number - number {
                     1 => format!("it is missing; {next} is there"),
                     more => format!(
                         "it and {} are missing; {next} is there",

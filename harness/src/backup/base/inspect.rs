@@ -1,26 +1,30 @@
 //! Inspects a physical backup: every file of it, and every record of the WAL up to the target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use basebackup::conf::{self, AUTO_CONF, CONF};
 use basebackup::control::{CONTROL, Control};
-use basebackup::label::{self, LABEL, Label, TABLESPACE_MAP};
+use basebackup::label::{self, LABEL, Label, TABLESPACE_MAP, Tablespace};
 use basebackup::manifest::{self, Manifest};
 use basebackup::page::Pages;
 use basebackup::roles::{self, SHARED_MAP};
 
-use super::archive::{Archive, finding_of, read_plain};
+use sha2::{Digest as _, Sha256};
+
+use super::archive::{finding_of, read_plain};
 use super::files::{Layout, Verifying};
+use super::lay_out::is_needed;
+use super::segments::{Archive, Asker};
 use super::settings::Physical;
 use super::{BaseBackup, Files};
 use crate::backup::Backup;
 use crate::backup::inspect::Inspection;
 use crate::backup::source::{Found, HeaderTime, made};
 use crate::backup::{bundle, describe};
-use crate::digest::sha256_of;
+use crate::digest::{hex, sha256_of};
 use crate::outcome::{CouldNotRun, Finding, TimeSource};
 
 /// The file with the major version.
@@ -38,14 +42,24 @@ const KEPT: [&str; 7] = [
     SHARED_MAP,
 ];
 
-/// Inspects a physical backup, with the WAL in `wal` and its own. Blocks: run it on a separate thread.
+/// Archived WAL that is not in the base backup.
+pub enum Further {
+    /// None.
+    No,
+    /// In a folder.
+    Folder(PathBuf),
+    /// A command gives it.
+    Command(Asker),
+}
+
+/// Inspects a physical backup, with its own WAL and `further`. Blocks: run it on a separate thread.
 ///
 /// # Errors
 /// It is no base backup, or cannot be read. Faults of the backup are in [`Backup::problems`].
 pub fn inspect(
     found: &Found,
     physical: &Physical,
-    wal: Option<&Path>,
+    further: Further,
     inspection: &Inspection,
 ) -> Result<Backup, CouldNotRun> {
     let unreadable = |error: &io::Error| {
@@ -73,10 +87,14 @@ pub fn inspect(
         ));
     };
     let mut warnings = Vec::new();
-    let manifest = read_manifest(&layout, &mut problems, &mut warnings)?;
+    let is_fetched = found.fetched_in.is_some();
+    let manifest = read_manifest(&layout, is_fetched, &mut problems, &mut warnings)?;
     let mut small: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut pages = Pages::default();
     let mut own_wal = Vec::new();
+    // Without a manifest nothing else identifies a data folder.
+    let is_unlisted = manifest.is_none() && matches!(layout, Layout::Folder(_));
+    let mut sums = Vec::new();
     let mut verifying = Verifying::new(manifest.as_ref());
     let layers = layout.read(&inspection.keys, &mut problems, &mut |path, _, reader| {
         let is_kept = KEPT.contains(&path) || is_shared_catalog(path);
@@ -97,8 +115,14 @@ pub fn inspect(
             _ => None,
         };
         pages.begin(path);
+        let mut sum = (is_unlisted && is_needed(path)).then(Sha256::new);
+        let mut size = 0;
         verifying.file(path, reader, &mut |bytes| {
             pages.take(bytes);
+            size += bytes.len() as u64;
+            if let Some(sum) = &mut sum {
+                sum.update(bytes);
+            }
             if is_kept && content.len() < usize::try_from(label::LONGEST).unwrap_or(usize::MAX) {
                 content.extend_from_slice(bytes);
             }
@@ -108,6 +132,7 @@ pub fn inspect(
             }
         })?;
         pages.end();
+        sums.extend(sum.map(|sum| (path.to_owned(), size, hex(&sum.finalize()))));
         if is_kept {
             small.insert(path.to_owned(), content);
         }
@@ -151,7 +176,7 @@ pub fn inspect(
             format
         }
     };
-    let stored = stored(&layout).map_err(|error| unreadable(&error))?;
+    let stored = stored(&layout, sums).map_err(|error| unreadable(&error))?;
     let (control, label) = match (control, label) {
         (Ok(control), Ok(label)) => (control, label),
         (control, label) => {
@@ -167,6 +192,7 @@ pub fn inspect(
             Vec::new()
         }
     };
+    let tablespaces = tablespaces_of(&layout, &tablespaces).map_err(|error| unreadable(&error))?;
     problems.extend(contradictions(&control, &label, manifest.as_ref(), major));
     let (wrong, verified_pages) = pages.judge(&control, label.start);
     problems.extend(wrong.iter().map(|fault| {
@@ -180,10 +206,10 @@ pub fn inspect(
     {
         let missing = tablespaces
             .iter()
-            .filter(|one| files.iter().all(|(oid, _)| *oid != one.oid));
-        problems.extend(missing.map(|one| {
+            .filter(|one| files.iter().all(|(oid, _)| oid != *one));
+        problems.extend(missing.map(|oid| {
             Finding::about(
-                format!("{}.tar", one.oid),
+                format!("{oid}.tar"),
                 "the tar file of a tablespace",
                 "it is missing",
             )
@@ -199,15 +225,22 @@ pub fn inspect(
             "combine it with its parents by `pg_combinebackup`, and name the result in `[backup.base]`",
         ));
     }
-    let mut archive = Archive::default();
-    if let Some(folder) = wal {
-        archive.add_folder(folder, control.wal_segment_size)?;
+    let (folder, asker) = match further {
+        Further::No => (None, None),
+        Further::Folder(folder) => (Some(folder), None),
+        Further::Command(asker) => (None, Some(asker)),
+    };
+    let mut archive = Archive::new(control.wal_segment_size, asker);
+    if let Some(folder) = folder {
+        archive.add_folder(&folder)?;
     }
     for (name, path) in own_wal {
-        archive.add(&name, path, control.wal_segment_size);
+        archive.add(&name, path);
     }
     let of = (&control, &label, manifest.as_ref());
     let wal = archive.read(of, physical, &inspection.keys, &mut problems, &mut warnings)?;
+    // Whoever gives WAL ends with this.
+    drop(archive);
     let roles = small
         .get(SHARED_MAP)
         .and_then(|map| small.get(&roles::authid_file(map)?))
@@ -215,6 +248,7 @@ pub fn inspect(
         .unwrap_or_default();
     let configured = [CONF, AUTO_CONF].into_iter().filter_map(text);
     let base = BaseBackup {
+        fetched_in: found.fetched_in,
         superuser: roles::superuser(&roles).map(|role| role.name.clone()),
         configured: configured.flat_map(|text| conf::settings(&text)).collect(),
         verified_pages,
@@ -222,7 +256,7 @@ pub fn inspect(
         source: Files {
             layout,
             keys: inspection.keys.clone(),
-            tablespaces: tablespaces.iter().map(|one| one.oid).collect(),
+            tablespaces: tablespaces.clone(),
         },
         major: control.major.or(major).unwrap_or_default(),
         files,
@@ -238,6 +272,28 @@ pub fn inspect(
     Ok(backup)
 }
 
+/// OIDs of the tablespaces of a backup: those of `tablespace_map`, and those that a tool put into a data folder.
+fn tablespaces_of(layout: &Layout, map: &[Tablespace]) -> io::Result<Vec<u32>> {
+    let mut all: BTreeSet<u32> = map.iter().map(|one| one.oid).collect();
+    if let Layout::Folder(folder) = layout {
+        let folders = match std::fs::read_dir(folder.join("pg_tblspc")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            entries => Some(entries?),
+        };
+        for entry in folders.into_iter().flatten() {
+            let entry = entry?;
+            let oid: Option<u32> = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
+            if entry.file_type()?.is_dir() {
+                all.extend(oid.filter(|oid| *oid > 0));
+            }
+        }
+    }
+    Ok(all.into_iter().collect())
+}
+
 /// Whether a file may be that of a shared catalog: which one has the roles is known later.
 fn is_shared_catalog(path: &str) -> bool {
     path.strip_prefix("global/")
@@ -247,17 +303,26 @@ fn is_shared_catalog(path: &str) -> bool {
 /// Reads the manifest; without one, its absence is a warning.
 fn read_manifest(
     layout: &Layout,
+    is_fetched: bool,
     problems: &mut Vec<Finding>,
     warnings: &mut Vec<Finding>,
 ) -> Result<Option<Manifest>, CouldNotRun> {
     let Some(path) = layout.manifest() else {
+        let hint = match is_fetched {
+            false => {
+                "pg_basebackup writes it from version 13 on, unless `--no-manifest` is given; copy it with the backup"
+            }
+            true => {
+                "some tools, such as pgBackRest, have a manifest of their own and verify each file when they restore it: an error there ends the drill, and what a tool does not verify is not known here"
+            }
+        };
         warnings.push(
             Finding::about(
                 manifest::MANIFEST,
                 "the sizes and checksums of all files",
                 "it is missing, so a file that was changed, lost or added is not noticed",
             )
-            .hint("pg_basebackup writes it from version 13 on, unless `--no-manifest` is given; copy it with the backup"),
+            .hint(hint),
         );
         return Ok(None);
     };
@@ -327,8 +392,8 @@ fn contradictions(
 }
 
 /// Bytes of a backup as stored, and its digest: of the sorted lines `SHA-256  BYTES  NAME` of its files; of a data folder that
-/// of its manifest, which has the checksums of all files.
-fn stored(layout: &Layout) -> io::Result<(u64, String)> {
+/// of its manifest, which has the checksums of all files, or of `sums` without one.
+fn stored(layout: &Layout, sums: Vec<(String, u64, String)>) -> io::Result<(u64, String)> {
     let sum = |path: &PathBuf| -> io::Result<(String, u64, String)> {
         let file = std::fs::File::open(path)?;
         let bytes = file.metadata()?.len();
@@ -358,7 +423,8 @@ fn stored(layout: &Layout) -> io::Result<(u64, String)> {
                 .collect::<Vec<_>>()
         }
     };
-    let sums = files.iter().map(sum).collect::<io::Result<Vec<_>>>()?;
+    let of_files = files.iter().map(sum).collect::<io::Result<Vec<_>>>()?;
+    let sums = [sums, of_files].concat();
     let bytes = sums.iter().map(|(_, bytes, _)| bytes).sum();
     Ok((bytes, bundle::digest(&sums)))
 }

@@ -52,12 +52,13 @@ const NEEDED: [&str; 9] = [
     "pg_xact",
 ];
 /// Files that are replaced, or say nothing to a server.
-const REPLACED: [&str; 9] = [
+const REPLACED: [&str; 10] = [
     "postgresql.conf",
     "postgresql.auto.conf",
     "pg_hba.conf",
     "pg_ident.conf",
     "standby.signal",
+    "recovery.signal",
     TABLESPACE_MAP,
     MANIFEST,
     "pg_wal",
@@ -73,6 +74,12 @@ pub struct LaidOut {
     pub bytes: u64,
     /// Files and folders at the top of the backup that were left out, other than those which redrill writes itself.
     pub left_out: Vec<String>,
+}
+
+/// Whether a file of a backup is laid out.
+pub(super) fn is_needed(path: &str) -> bool {
+    let top = path.split('/').next().unwrap_or(path);
+    NEEDED.contains(&top)
 }
 
 impl BaseBackup {
@@ -177,8 +184,8 @@ impl BaseBackup {
         // An error of the disk is none of the backup, which is all that the reader knows.
         let mut broken = None;
         let read = layout.read(keys, &mut faults, &mut |path, bytes, reader| {
-            let top = path.split('/').next().unwrap_or(path);
-            if !NEEDED.contains(&top) {
+            if !is_needed(path) {
+                let top = path.split('/').next().unwrap_or(path);
                 if !REPLACED.contains(&top) && !FOLDERS.contains(&top) {
                     left_out.insert(top.to_owned());
                 }

@@ -1,32 +1,40 @@
 //! Physical backups: a base backup of `pg_basebackup`, as a data folder or as tar files, and archived WAL.
 //!
-//! - `settings`: `[backup.base]`, `[backup.wal]`, `[recovery]`
+//! - `settings`: `[backup.base]`, `[backup.wal]`, `[recovery]`; `validate`: what is wrong with the first two
 //! - `files`: reads every file of a base backup, whatever form it has, and verifies it against the manifest
+//! - `segments`: archived WAL in folders, or given by a command; `fetch`: runs that command
 //! - `archive`: the WAL between its start and the target
 //! - `inspect`: all of it, before any server
 //! - `lay_out`: the data folder that a server recovers from
 
 mod archive;
+mod fetch;
 mod files;
 mod inspect;
 mod lay_out;
+mod segments;
 pub mod settings;
+mod validate;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use basebackup::Lsn;
 use basebackup::control::Control;
 use basebackup::label::Label;
 use jiff::Timestamp;
 
+pub use fetch::Fetcher;
 use files::Layout;
-pub use inspect::inspect;
+pub use inspect::{Further, inspect};
 pub use lay_out::LaidOut;
+pub use segments::Fetched;
 use settings::Physical;
+pub use validate::validate;
 
 use super::packing::Keys;
 
-use crate::outcome::PhysicalFacts;
+use crate::outcome::{FetchFacts, PhysicalFacts};
 
 /// A physical backup that was read to its end, with the WAL that its recovery needs.
 #[derive(Debug, Clone)]
@@ -55,6 +63,8 @@ pub struct BaseBackup {
     pub configured: Vec<(String, String)>,
     /// Pages whose checksum was verified; `None` where they have none.
     pub verified_pages: Option<u64>,
+    /// How long the command ran that wrote it; `None` without one.
+    pub fetched_in: Option<Duration>,
     /// Where its files are.
     pub source: Files,
 }
@@ -89,6 +99,8 @@ pub struct Wal {
     pub times: Option<(Timestamp, Timestamp)>,
     /// Restore points on the way.
     pub restore_points: Vec<String>,
+    /// What a command gave of it; `None` without one.
+    pub fetched: Option<Fetched>,
     /// Name and place of each segment and history that the recovery reads.
     pub files: Vec<(String, PathBuf)>,
 }
@@ -115,6 +127,20 @@ impl BaseBackup {
             times: wal.times,
             restore_points: wal.restore_points.clone(),
             target: self.target.clone(),
+            fetch: self.fetch_facts(),
         }
+    }
+
+    fn fetch_facts(&self) -> Option<FetchFacts> {
+        let fetched = self.wal.fetched.as_ref();
+        if self.fetched_in.is_none() && fetched.is_none() {
+            return None;
+        }
+        Some(FetchFacts {
+            base: self.fetched_in,
+            wal: fetched.map(|wal| wal.duration),
+            wal_files: fetched.map_or(0, |wal| wal.files),
+            wal_command: fetched.map(|wal| wal.command.clone()),
+        })
     }
 }

@@ -1,7 +1,9 @@
 //! The settings of a physical backup: `[backup.base]`, `[backup.wal]` and `[recovery]`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use basebackup::Lsn;
 use jiff::Timestamp;
@@ -11,8 +13,20 @@ use serde::{Deserialize, Deserializer};
 use toml::value::Datetime;
 
 use crate::input::Problem;
+use crate::input::secret::SecretText;
+use crate::units::Span;
 
-/// A base backup, as `pg_basebackup` writes it: a data folder, or a folder of tar files. Exactly one of `path` and `newest`.
+/// The folder of the base backup, in a command.
+pub const FOLDER: &str = "{folder}";
+/// The folder for tablespaces, in a command.
+pub const TABLESPACES: &str = "{tablespaces}";
+/// The name of a file of archived WAL, in a command.
+pub const SEGMENT: &str = "{segment}";
+/// The path that it is written to, in a command.
+pub const FILE: &str = "{file}";
+
+/// A base backup, as `pg_basebackup` writes it: a data folder, or a folder of tar files. Exactly one of `path`, `newest` and
+/// `command`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Base {
@@ -20,15 +34,101 @@ pub struct Base {
     pub path: Option<PathBuf>,
     /// A pattern for folders of base backups, such as `backups/base-*`. Selects the newest by the time in its name.
     pub newest: Option<String>,
+    /// Program and arguments, without a shell, that write a base backup into `{folder}`, an empty folder: pgBackRest, Barman,
+    /// WAL-G or another tool. Tablespaces go to folders in `{tablespaces}`. A program with a `/` is relative to the scenario
+    /// file, one without is searched in `PATH`. It starts in the folder of the scenario file.
+    pub command: Option<Vec<String>>,
+    /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
+    #[serde(default)]
+    pub env: BTreeMap<String, SecretText>,
+    /// Limit for the whole command; `6h` where it is not set.
+    pub timeout: Option<Span>,
 }
 
-/// Archived WAL.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+/// Archived WAL. Exactly one of `path` and `command`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Wal {
     /// The folder that `archive_command` writes to, with or without compression, relative to the scenario file. Folders in it are
     /// searched too.
-    pub path: PathBuf,
+    pub path: Option<PathBuf>,
+    /// Program and arguments, without a shell, that write one file of WAL, `{segment}`, to `{file}`, or to standard output
+    /// where there is no `{file}`, as a `restore_command` does: a segment, or a history such as `00000002.history`. An exit code from 1 to 125
+    /// says that it is not in the archive. `{folder}` is the folder of the base backup.
+    pub command: Option<Vec<String>>,
+    /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
+    #[serde(default)]
+    pub env: BTreeMap<String, SecretText>,
+    /// Limit for one file; `10m` where it is not set.
+    pub timeout: Option<Span>,
+}
+
+/// A command that fetches files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchCommand {
+    /// Program and arguments, with placeholders such as [`FOLDER`].
+    pub words: Vec<String>,
+    /// Additional variables.
+    pub env: BTreeMap<String, SecretText>,
+    /// Its limit, where the scenario sets one.
+    pub timeout: Option<Duration>,
+}
+
+impl Base {
+    /// The command that writes it, if there is one.
+    #[must_use]
+    pub fn fetch(self) -> Option<FetchCommand> {
+        FetchCommand::of(self.command, self.env, self.timeout)
+    }
+}
+
+impl Wal {
+    /// Where it is; `None` without a location.
+    #[must_use]
+    pub fn archived(self) -> Option<ArchivedWal> {
+        match self.path {
+            Some(path) => Some(ArchivedWal::Folder(path)),
+            None => {
+                FetchCommand::of(self.command, self.env, self.timeout).map(ArchivedWal::Command)
+            }
+        }
+    }
+}
+
+impl FetchCommand {
+    fn of(
+        words: Option<Vec<String>>,
+        env: BTreeMap<String, SecretText>,
+        timeout: Option<Span>,
+    ) -> Option<Self> {
+        Some(Self {
+            words: words?,
+            env,
+            timeout: timeout.map(|span| span.0),
+        })
+    }
+
+    /// Program and arguments with values in place of the placeholders.
+    #[must_use]
+    pub fn with(&self, values: &[(&str, &str)]) -> Vec<String> {
+        let words = self.words.iter();
+        words.map(|word| replace_all(word, values)).collect()
+    }
+}
+
+/// Replaces placeholders; what a value contains is not replaced again.
+fn replace_all(word: &str, values: &[(&str, &str)]) -> String {
+    let first = values
+        .iter()
+        .filter_map(|(name, value)| Some((word.find(name)?, name, value)))
+        .min();
+    match first {
+        Some((at, name, value)) => {
+            let rest = replace_all(&word[at + name.len()..], values);
+            format!("{}{value}{rest}", &word[..at])
+        }
+        None => word.to_owned(),
+    }
 }
 
 /// How far a physical backup is recovered: at most one of `target`, `time`, `lsn`, `transaction` and `name`.
@@ -130,11 +230,20 @@ impl std::fmt::Display for Target {
     }
 }
 
+/// Where archived WAL is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArchivedWal {
+    /// In a folder, relative to that of the scenario file.
+    Folder(PathBuf),
+    /// A command gives each file.
+    Command(FetchCommand),
+}
+
 /// What a physical backup is recovered with, and how far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Physical {
-    /// The folder of archived WAL.
-    pub wal: Option<PathBuf>,
+    /// The archived WAL.
+    pub wal: Option<ArchivedWal>,
     /// Where the recovery ends.
     pub target: Target,
     /// Whether the target itself is recovered too.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::base;
 use super::base::settings::{Base, Physical, Wal};
 use super::companion::{self, Companion};
 use super::packing::settings::Decrypt;
@@ -43,7 +44,7 @@ pub struct Backup {
     /// the time in its name, never by its modification time. `*`, `?`, `[a-z]` and `{a,b}` are allowed in
     /// names and in folders.
     pub newest: Option<String>,
-    /// A base backup of `pg_basebackup`.
+    /// A base backup of `pg_basebackup`, or of a tool that restores one.
     pub base: Option<Base>,
     /// The archived WAL of a base backup.
     pub wal: Option<Wal>,
@@ -268,7 +269,7 @@ fn read_one(
         validate_retention(table, problems);
         pick::validate(table, section, problems);
         validate_globals(table, problems);
-        validate_base(table, problems);
+        base::validate(table, problems);
     }
     let decrypt = match value.get_ref() {
         DeValue::Table(table) => key_span(table, "decrypt").unwrap_or_default(),
@@ -290,7 +291,8 @@ fn read_one(
         (None, None) => None
             .or_else(|| backup.s3.clone().map(Location::S3))
             .or_else(|| backup.http.clone().map(Location::Http))
-            .or_else(|| backup.command.clone().map(Location::Command))?,
+            .or_else(|| backup.command.clone().map(Location::Command))
+            .or_else(|| Some(Location::Base(of_base.fetch()?)))?,
     };
     let rules = Rules {
         time: backup.time.clone(),
@@ -309,7 +311,7 @@ fn read_one(
         previous: backup.previous,
         retention: backup.retention,
         physical: base.map(|_| Physical {
-            wal: backup.wal.map(|wal| wal.path),
+            wal: backup.wal.and_then(Wal::archived),
             inclusive: true,
             ..Physical::default()
         }),
@@ -374,8 +376,9 @@ fn validate_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
             problems.push(Problem::at(value.span(), "a tier must be at least 1").hint(example));
         }
     }
-    for source in ["http", "command"] {
-        if table.contains_key(source) {
+    let of_base = table_at(table, "base").is_some_and(|(base, _)| base.contains_key("command"));
+    for source in ["http", "command", "base"] {
+        if table.contains_key(source) && (source != "base" || of_base) {
             problems.push(
                 Problem::at(
                     span.clone(),
@@ -410,46 +413,6 @@ fn validate_globals(table: &Table<'_>, problems: &mut Vec<Problem>) {
                 )
                 .hint("fetch a tar file with both, which is one backup; or use `path`, `newest` or `[backup.s3]`"),
             );
-        }
-    }
-}
-
-/// Requires one location in `[backup.base]`, and refuses what only dumps have.
-fn validate_base(table: &Table<'_>, problems: &mut Vec<Problem>) {
-    let Some((base, span)) = table_at(table, "base") else {
-        if let Some(place) = key_span(table, "wal") {
-            problems.push(
-                Problem::at(
-                    place,
-                    "archived WAL needs the base backup that it continues",
-                )
-                .hint("add `[backup.base]` with `path` or `newest`"),
-            );
-        }
-        return;
-    };
-    let locations = ["path", "newest"].map(|key| base.contains_key(key));
-    if locations == [false, false] && base.is_empty() || locations == [true, true] {
-        problems.push(
-            Problem::at(
-                span,
-                "`[backup.base]` has exactly one of `path` and `newest`",
-            )
-            .hint("write `newest = \"backups/base-*\"`, or `path` with the folder of one backup"),
-        );
-    }
-    let of_dumps = [
-        ("globals", "a base backup contains all roles"),
-        ("sha256", "its manifest has a checksum of each file"),
-        (
-            "previous",
-            "rows of a base backup are not known before it is recovered",
-        ),
-    ];
-    for (key, why) in of_dumps {
-        if let Some(place) = key_span(table, key) {
-            let problem = Problem::at(place, format!("`{key}` is for dumps: {why}"));
-            problems.push(problem.hint(format!("remove `{key}`")));
         }
     }
 }

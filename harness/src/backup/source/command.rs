@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
-
 use super::download::{Download, Received};
 use super::found::{Found, Place, Rules};
+use super::run::{INHERITED, Terms, run};
 use super::settings::Command;
 use crate::input::program::ProgramSettings;
 use crate::outcome::CouldNotRun;
-use crate::process::{self, Program};
-use crate::units::show_duration;
+use crate::process::Program;
 
 /// Default limit of a command.
-const TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
-
-/// Environment variables that it inherits: enough for programs that log in elsewhere.
-const INHERITED: &[&str] = &["PATH", "HOME", "USER", "LANG", "TMPDIR", "SSH_AUTH_SOCK"];
+pub(super) const TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Runs the command and stores its output.
 pub(super) async fn find(
@@ -33,73 +28,48 @@ pub(super) async fn find(
     let program = program.resolve(place.folder, place.environment, place.redactor, place.run)?;
     let shown = place.redactor.clean(&settings.run.join(" "));
     let name = settings.name.as_deref().unwrap_or("backup");
-    let limit = settings.timeout.map_or(TIMEOUT, |span| span.0);
-    // Dropping what runs in here kills the command with all that it started.
-    let received = tokio::time::timeout(limit, receive(program, place, name))
-        .await
-        .unwrap_or_else(|_| {
-            Err(CouldNotRun::with_hint(
-                format!(
-                    "it did not end within {} and was killed",
-                    show_duration(limit)
-                ),
-                "raise `timeout` in `[backup.command]`, or find out why it takes so long",
-            ))
-        })
-        .map_err(|error| CouldNotRun {
-            reason: format!("the command `{shown}`: {}", error.reason),
-            ..error
-        })?;
+    let terms = Terms {
+        section: "[backup.command]",
+        key: "run",
+        limit: settings.timeout.map_or(TIMEOUT, |span| span.0),
+        redactor: place.redactor,
+        writes_to: None,
+    };
+    let received = receive(program, &terms, place, name).await;
+    let received = received.map_err(|error| of_command(&shown, error))?;
     let mut found = Found::named(received.path, shown, name, rules);
     found.chosen = "the output of the command in the scenario".to_owned();
     found.received_sha256 = Some(received.sha256);
     Ok(found)
 }
 
+/// An error with the command that it is of.
+pub(super) fn of_command(shown: &str, error: CouldNotRun) -> CouldNotRun {
+    CouldNotRun {
+        reason: format!("the command `{shown}`: {}", error.reason),
+        ..error
+    }
+}
+
 /// Runs it to its end.
-async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Received, CouldNotRun> {
+async fn receive(
+    program: Program,
+    terms: &Terms<'_>,
+    place: &Place<'_>,
+    name: &str,
+) -> Result<Received, CouldNotRun> {
     let mut download = Download::begin(place, name).await?;
     download.expect(None)?;
-    let lost = |error: std::io::Error| {
-        CouldNotRun::with_hint(
-            format!("its exit code is unknown: {error}"),
-            "run it by hand and see its output",
-        )
-    };
-    let mut running = process::spawn(program).map_err(|error| {
-        CouldNotRun::with_hint(
-            error.to_string(),
-            "correct `run` in `[backup.command]`: program and arguments, without a shell",
-        )
-    })?;
-    let mut errors = tokio::spawn(process::keep_end(running.stderr()));
-    if let Some(mut output) = running.stdout() {
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            let read = output.read(&mut buffer).await.map_err(lost)?;
-            if read == 0 {
-                break;
-            }
-            download.write(&buffer[..read]).await?;
-        }
-    }
-    let status = running.wait().await.map_err(lost)?;
-    // Processes that it left in the background would keep its pipes open.
-    running.kill();
-    let errors = process::last_lines(&mut errors, place.redactor).await;
-    if !status.success() {
-        let how = match status.code() {
-            Some(code) => format!("it ended with exit code {code}"),
-            None => "a signal ended it".to_owned(),
-        };
+    let ended = run(program, terms, Some(&mut download)).await?;
+    if let Some(failure) = ended.failure() {
         return Err(CouldNotRun::with_hint(
-            format!("{how}{errors}"),
+            failure,
             "this says nothing about the backup: run the command by hand",
         ));
     }
     if download.bytes == 0 {
         return Err(CouldNotRun::with_hint(
-            format!("it wrote nothing{errors}"),
+            format!("it wrote nothing{}", ended.errors),
             "it must write the backup to its standard output",
         ));
     }

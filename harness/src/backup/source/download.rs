@@ -23,7 +23,7 @@ const ASK_AGAIN: u64 = 64 * 1024 * 1024;
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A file that is being fetched.
-pub(super) struct Download {
+pub(in crate::backup) struct Download {
     file: File,
     partial: Partial,
     digest: Sha256,
@@ -38,7 +38,7 @@ pub(super) struct Download {
 
 /// A completely downloaded file.
 #[derive(Debug)]
-pub(super) struct Received {
+pub(in crate::backup) struct Received {
     pub path: PathBuf,
     pub sha256: String,
 }
@@ -147,15 +147,21 @@ impl Download {
     fn check_room(&self) -> Result<(), CouldNotRun> {
         let needed = self.total.unwrap_or(0).saturating_sub(self.bytes);
         disk::fits(self.path(), needed).map_err(|reason| {
-            CouldNotRun::with_hint(
-                format!(
-                    "the backup does not fit on the disk of {}: {reason}",
-                    self.path().parent().unwrap_or(Path::new("/")).display()
-                ),
-                "free some space, or set a folder on another disk with `--work-dir`",
-            )
+            let folder = self.path().parent().unwrap_or(Path::new("/"));
+            no_room(folder, &reason)
         })
     }
+}
+
+/// The error that a fetched backup does not fit on the disk of a folder.
+pub(in crate::backup) fn no_room(folder: &Path, reason: &str) -> CouldNotRun {
+    CouldNotRun::with_hint(
+        format!(
+            "the backup does not fit on the disk of {}: {reason}",
+            folder.display()
+        ),
+        "free some space, or set a folder on another disk with `--work-dir`",
+    )
 }
 
 /// A name for a file on this machine: the last part of a key, an address or what a person wrote.

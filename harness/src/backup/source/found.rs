@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::name::{TimePattern, stream_of, time_in_name};
 use super::pick::Choosing;
 use super::settings;
+use crate::backup::base::settings::FetchCommand;
 use crate::event::Listener;
 use crate::input::Environment;
 use crate::outcome::{CandidateFacts, Finding, Picked, TimeSource};
@@ -37,6 +38,8 @@ pub enum Location {
     Http(settings::Http),
     /// The output of a command.
     Command(settings::Command),
+    /// The folder that a command writes a base backup to.
+    Base(FetchCommand),
 }
 
 /// Settings for all locations.
@@ -139,6 +142,8 @@ pub struct Found {
     pub expected_sha256: Option<(String, String)>,
     /// The SHA-256 of the received bytes, where they were fetched.
     pub received_sha256: Option<String>,
+    /// How long the command ran that wrote it; `None` for whatever else.
+    pub fetched_in: Option<Duration>,
     /// The manifest next to it, name and text.
     pub manifest: Option<(String, String)>,
     /// The file of roles that belongs to it, with its name below the folder of the backup.
@@ -168,6 +173,7 @@ impl Found {
                 .clone()
                 .map(|digest| (digest, "`sha256` in the scenario".to_owned())),
             received_sha256: None,
+            fetched_in: None,
             manifest: None,
             globals: None,
             problems: Vec::new(),

@@ -1,11 +1,13 @@
 //! Sources of backups. One source, one file.
 //!
-//! - `path`, `newest`: on this machine; `s3`, `http`, `command`: fetched into the folder of the run
+//! - `path`, `newest`: on this machine; `s3`, `http`, `command`, `base`: fetched into the folder of the run
+//! - `run`: runs the commands of `command`, `base` and of archived WAL
 //! - `globals`: the file of roles that belongs to a backup
 //! - `found`: what is searched for and found; `settings`: the settings of the sources
 //! - `candidates`: selects one of several, `pick` which; `name`: time and stream in a name
 //! - `download`, `transfer`: downloads; `digest`: the expected digest
 
+mod base;
 pub mod candidates;
 mod command;
 mod digest;
@@ -19,6 +21,7 @@ pub mod newest;
 pub mod path;
 mod pattern;
 pub mod pick;
+pub(super) mod run;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(not(feature = "s3"))]
@@ -33,6 +36,8 @@ use std::path::Path;
 use crate::backup::files::blocking;
 use crate::outcome::CouldNotRun;
 
+pub(super) use base::path_text;
+pub(super) use download::{Download, no_room};
 pub use found::{Earlier, Found, HeaderTime, Location, Place, Rules, Source, apart, made, renamed};
 pub use manifest::ENDING as MANIFEST;
 pub use name::{TimePattern, stream_of, time_in_name};
@@ -62,7 +67,7 @@ pub async fn is_absent(source: &Source, place: &Place<'_>) -> bool {
             _ => not_there(&folder.join(pattern)),
         },
         Location::S3(settings) => s3::is_absent(settings, place).await,
-        Location::Http(_) | Location::Command(_) => false,
+        Location::Http(_) | Location::Command(_) | Location::Base(_) => false,
     }
 }
 
@@ -93,5 +98,6 @@ pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, CouldNotR
         }
         Location::Http(settings) => http::find(settings, &rules, place).await,
         Location::Command(settings) => command::find(settings, &rules, place).await,
+        Location::Base(settings) => base::find(settings, &rules, place).await,
     }
 }

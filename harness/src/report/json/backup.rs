@@ -112,6 +112,22 @@ pub(super) struct Physical {
     pub(super) restore_points: Vec<String>,
     /// The target of the recovery.
     pub(super) target: String,
+    /// What commands fetched; absent where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fetch: Option<Fetch>,
+}
+
+/// What commands fetched of a base backup and its WAL.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct Fetch {
+    /// Time of the command that wrote the base backup; null without one.
+    pub(super) base_s: Option<f64>,
+    /// Time of the command that gave WAL, for all files; null without one.
+    pub(super) wal_s: Option<f64>,
+    /// Number of files of WAL that it gave.
+    pub(super) wal_files: u64,
+    /// Program and arguments of it, without secrets; null without one.
+    pub(super) wal_command: Option<String>,
 }
 
 /// How one of several backups was selected, where the newest was not wanted.

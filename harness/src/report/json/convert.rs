@@ -9,7 +9,7 @@ use super::provenance::Provenance;
 use super::recovery;
 use super::{
     Backup, Candidate, Check, CheckConduct, CheckCounts, Companion, CouldNotRun, DeliveryWord,
-    Dump, ExplainedChange, Extension, Finding, Incident, Input, LeftOut, Made, NotTested,
+    Dump, ExplainedChange, Extension, Fetch, Finding, Incident, Input, LeftOut, Made, NotTested,
     Objective, OneBackup, OtherServer, OutcomeWord, Phase, Physical, Picked, Proof, Report,
     Restore, RestoreStep, SCHEMA, Scenario, Server, Setting, Settings, Since, Stage, TableRows,
     TimeSource, Tolerated, Upgrade, UpgradeStep, Values, VerdictWord, Waiver, WaiverWord,
@@ -184,6 +184,12 @@ impl Physical {
             last_commit: base.times.map(|(_, last)| last.to_string()),
             restore_points: base.restore_points.clone(),
             target: base.target.clone(),
+            fetch: base.fetch.as_ref().map(|fetch| Fetch {
+                base_s: fetch.base.map(|time| time.as_secs_f64()),
+                wal_s: fetch.wal.map(|time| time.as_secs_f64()),
+                wal_files: fetch.wal_files,
+                wal_command: fetch.wal_command.clone(),
+            }),
         }
     }
 }

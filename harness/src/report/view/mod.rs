@@ -25,8 +25,8 @@ pub(super) use self::rows::{restored_rows, rows, same, word};
 pub(super) use self::upgrade::{explained_line, step_line, upgrade, upgrade_line};
 pub(super) use self::waiver::{not_required, waiver_line};
 use crate::outcome::{
-    BackupFacts, CheckResult, CompanionFacts, DrillResult, NotTested, Outcome, PhysicalFacts,
-    RecoveryFacts, RestoreStep, ServerFacts, StageResult, TimeSource,
+    BackupFacts, CheckResult, CompanionFacts, DrillResult, FetchFacts, NotTested, Outcome,
+    PhysicalFacts, RecoveryFacts, RestoreStep, ServerFacts, StageResult, TimeSource,
 };
 use crate::units::{listed, show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::Verdict;
@@ -256,6 +256,29 @@ pub(super) fn recovery(base: &PhysicalFacts) -> Vec<(&'static str, String)> {
     if !base.restore_points.is_empty() {
         facts.push(("points", base.restore_points.join(", ")));
     }
+    if let Some(fetch) = &base.fetch {
+        facts.extend(fetched(fetch));
+    }
+    facts
+}
+
+/// What commands fetched, and in which time.
+fn fetched(fetch: &FetchFacts) -> Vec<(&'static str, String)> {
+    let of_base = fetch
+        .base
+        .map(|time| format!("base backup in {}", show_duration(time)));
+    let of_wal = fetch.wal.map(|time| {
+        let files = show_counted(fetch.wal_files, "file");
+        format!("{files} of WAL in {}", show_duration(time))
+    });
+    let parts: Vec<String> = of_base.into_iter().chain(of_wal).collect();
+    let mut facts = vec![("fetched", parts.join(", "))];
+    facts.extend(
+        fetch
+            .wal_command
+            .clone()
+            .map(|command| ("WAL from", command)),
+    );
     facts
 }
 

@@ -1,5 +1,7 @@
 //! A cluster that archives its WAL while it writes, its base backup, and what is wrong with both: each fault is named.
 
+mod commands;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -66,9 +68,15 @@ impl Cluster {
 
     /// Output and exit code of `redrill inspect`.
     fn inspect(&self, base: &str, recovery: &str) -> (String, i32) {
+        let base = format!("path = \"{base}\"");
+        self.inspect_with(&base, "path = \"wal\"", recovery)
+    }
+
+    /// The same with these settings of `[backup.base]` and `[backup.wal]`.
+    fn inspect_with(&self, base: &str, wal: &str, recovery: &str) -> (String, i32) {
         let scenario = self.path("x.toml");
         let text = format!(
-            "schema = 1\nname = \"x\"\n[backup.base]\npath = \"{base}\"\n[backup.wal]\npath = \"wal\"\n\
+            "schema = 1\nname = \"x\"\n[backup.base]\n{base}\n[backup.wal]\n{wal}\n\
              [recovery]\n{recovery}\n[[check.row-count]]\ntable = \"t\"\nmin = 1\n"
         );
         std::fs::write(&scenario, text).unwrap();

@@ -6,7 +6,7 @@ use super::{Read, all, each, seconds, time};
 use crate::outcome;
 use crate::report::json::recovery::{Cluster, Recovery};
 use crate::report::json::{
-    Backup, Candidate, LeftOut, Made, NotTested, Physical, Picked, Proof, Restore, Server,
+    Backup, Candidate, Fetch, LeftOut, Made, NotTested, Physical, Picked, Proof, Restore, Server,
     TableRows, TimeSource, Upgrade, Values,
 };
 
@@ -92,6 +92,20 @@ impl Physical {
             times,
             restore_points: self.restore_points,
             target: self.target,
+            fetch: self.fetch.map(Fetch::read).transpose()?,
+        })
+    }
+}
+
+impl Fetch {
+    fn read(self) -> Read<outcome::FetchFacts> {
+        let time =
+            |key: &str, value: Option<f64>| value.map(|value| seconds(key, value)).transpose();
+        Ok(outcome::FetchFacts {
+            base: time("fetch.base_s", self.base_s)?,
+            wal: time("fetch.wal_s", self.wal_s)?,
+            wal_files: self.wal_files,
+            wal_command: self.wal_command,
         })
     }
 }

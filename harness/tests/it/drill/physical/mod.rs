@@ -1,6 +1,7 @@
 //! Base backups that are recovered and proven: each target, both providers, and faults made from a good backup.
 
 mod faults;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,29 +55,34 @@ impl Copy {
 
     /// Drills it with these further words on the command line.
     fn drill_with(&self, words: &[&str], provider: &str, recovery: &str, more: &str) -> Drilled {
-        let scenario = self.path("x.toml");
         let text = format!(
             "schema = 1\nname = \"x\"\n[server.{provider}]\n[backup.base]\npath = \"base\"\n[backup.wal]\npath = \"wal\"\n\
              [recovery]\n{recovery}\n{more}\n"
         );
-        std::fs::write(&scenario, text).unwrap();
-        let ended = Command::new(env!("CARGO_BIN_EXE_redrill"))
-            .args(["run", "-q", "--no-state", "--reports", "reports"])
-            .args(words)
-            .arg(&scenario)
-            .current_dir(self.0.path())
-            .output()
-            .unwrap();
-        let text = [ended.stdout, ended.stderr].concat();
-        let record = find(&self.path("reports"), "drill.json");
-        let record = record.map(|path| std::fs::read_to_string(path).unwrap());
-        Drilled {
-            code: ended.status.code().unwrap(),
-            said: one_line(&String::from_utf8_lossy(&text)),
-            record: record.map_or_else(serde_json::Value::default, |text| {
-                serde_json::from_str(&text).unwrap()
-            }),
-        }
+        drill(self.0.path(), words, &text)
+    }
+}
+
+/// Drills a scenario in a folder, with further words on the command line.
+fn drill(folder: &Path, words: &[&str], text: &str) -> Drilled {
+    let scenario = folder.join("x.toml");
+    std::fs::write(&scenario, text).unwrap();
+    let ended = Command::new(env!("CARGO_BIN_EXE_redrill"))
+        .args(["run", "-q", "--no-state", "--reports", "reports"])
+        .args(words)
+        .arg(&scenario)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = [ended.stdout, ended.stderr].concat();
+    let record = find(&folder.join("reports"), "drill.json");
+    let record = record.map(|path| std::fs::read_to_string(path).unwrap());
+    Drilled {
+        code: ended.status.code().unwrap(),
+        said: one_line(&String::from_utf8_lossy(&text)),
+        record: record.map_or_else(serde_json::Value::default, |text| {
+            serde_json::from_str(&text).unwrap()
+        }),
     }
 }
 

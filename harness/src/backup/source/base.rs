@@ -1,0 +1,166 @@
+//! `command` in `[backup.base]`: a command that writes a data folder, or tar files.
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::command::{TIMEOUT, of_command};
+use super::found::{Found, Place, Rules};
+use super::run::{INHERITED, Terms, run};
+use crate::backup::base::settings::{FOLDER, FetchCommand, TABLESPACES};
+use crate::backup::files::blocking;
+use crate::input::program::ProgramSettings;
+use crate::outcome::CouldNotRun;
+
+/// The section of the scenario.
+const SECTION: &str = "[backup.base]";
+
+/// Runs the command in an empty folder of the run.
+pub(super) async fn find(
+    settings: &FetchCommand,
+    rules: &Rules,
+    place: &Place<'_>,
+) -> Result<Found, CouldNotRun> {
+    let folder = new_folder(place.spool, "base")?;
+    let tablespaces = new_folder(place.spool, "tablespaces")?;
+    let values = [
+        (FOLDER, path_text(&folder)?),
+        (TABLESPACES, path_text(&tablespaces)?),
+    ];
+    let words = settings.with(&values);
+    let program = ProgramSettings {
+        section: SECTION,
+        words: &words,
+        inherited: INHERITED,
+        variables: &settings.env,
+    };
+    let program = program.resolve(place.folder, place.environment, place.redactor, place.run)?;
+    let shown = place.redactor.clean(&settings.words.join(" "));
+    let terms = Terms {
+        section: SECTION,
+        key: "command",
+        limit: settings.timeout.unwrap_or(TIMEOUT),
+        redactor: place.redactor,
+        writes_to: Some(&folder),
+    };
+    let began = Instant::now();
+    let ended = run(program, &terms, None).await;
+    let ended = ended.map_err(|error| of_command(&shown, error))?;
+    let failed =
+        |reason: String, hint: &str| Err(of_command(&shown, CouldNotRun::with_hint(reason, hint)));
+    if let Some(failure) = ended.failure() {
+        return failed(
+            failure,
+            "this says nothing about the backup: run the command by hand",
+        );
+    }
+    let (of, from) = (folder.clone(), tablespaces);
+    let is_empty = blocking(move || {
+        let placed = place_tablespaces(&of, &from).and_then(|()| is_empty(&of));
+        placed.map_err(|error| unwritable(&of, &error))
+    });
+    if is_empty.await? {
+        return failed(
+            format!("it wrote nothing into `{FOLDER}`{}", ended.errors),
+            "it must write the data folder of the backup there",
+        );
+    }
+    let mut found = Found::named(folder, shown, "", rules);
+    found.chosen = "what the command in the scenario wrote".to_owned();
+    found.fetched_in = Some(began.elapsed());
+    Ok(found)
+}
+
+/// Creates an empty folder that only this user may read.
+fn new_folder(spool: &Path, name: &str) -> Result<PathBuf, CouldNotRun> {
+    let made = (|| {
+        let folder = std::path::absolute(spool)?.join(name);
+        std::fs::create_dir_all(spool)?;
+        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(folder)
+    })();
+    made.map_err(|error| unwritable(spool, &error))
+}
+
+fn unwritable(folder: &Path, error: &io::Error) -> CouldNotRun {
+    CouldNotRun::with_hint(
+        format!("cannot write to {}: {error}", folder.display()),
+        "set another folder with `--work-dir`",
+    )
+}
+
+/// A path as an argument of a command.
+pub(in crate::backup) fn path_text(path: &Path) -> Result<&str, CouldNotRun> {
+    path.to_str().ok_or_else(|| {
+        CouldNotRun::with_hint(
+            format!("the path {} is not UTF-8", path.display()),
+            "set another folder with `--work-dir`",
+        )
+    })
+}
+
+fn is_empty(folder: &Path) -> io::Result<bool> {
+    Ok(std::fs::read_dir(folder)?.next().is_none())
+}
+
+/// Puts each tablespace that was written to `from` in place of the link to it, so that no link has to be followed. Other links stay,
+/// and are faults of the backup.
+fn place_tablespaces(folder: &Path, from: &Path) -> io::Result<()> {
+    let links = folder.join("pg_tblspc");
+    if !links.symlink_metadata().is_ok_and(|one| one.is_dir()) {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(links)? {
+        let link = entry?.path();
+        let Ok(target) = std::fs::read_link(&link) else {
+            continue;
+        };
+        let is_folder = target.symlink_metadata().is_ok_and(|one| one.is_dir());
+        let leads_to = target.parent().filter(|_| target.file_name().is_some());
+        if leads_to == Some(from) && is_folder {
+            std::fs::remove_file(&link)?;
+            std::fs::rename(&target, &link)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_tablespaces_that_the_command_wrote_are_put_in_place() {
+        let spool = tempfile::tempdir().unwrap();
+        let [folder, from] = ["base", "tablespaces"].map(|name| {
+            let folder = new_folder(spool.path(), name).unwrap();
+            assert!(is_empty(&folder).unwrap());
+            folder
+        });
+        let links = folder.join("pg_tblspc");
+        std::fs::create_dir(&links).unwrap();
+        std::fs::create_dir(from.join("fast")).unwrap();
+        std::fs::write(from.join("fast/file"), "x").unwrap();
+        symlink("/etc", from.join("away")).unwrap();
+        for (name, target) in [
+            ("1", from.join("fast")),
+            ("2", PathBuf::from("/etc")),
+            ("3", from.join("..")),
+            ("4", from.join("away")),
+            ("5", from.join("none")),
+        ] {
+            symlink(target, links.join(name)).unwrap();
+        }
+        place_tablespaces(&folder, &from).unwrap();
+        assert_eq!(std::fs::read(links.join("1/file")).unwrap(), b"x");
+        let is_link = |name: &str| links.join(name).symlink_metadata().unwrap().is_symlink();
+        assert_eq!(
+            ["1", "2", "3", "4", "5"].map(is_link),
+            [false, true, true, true, true]
+        );
+        assert!(new_folder(spool.path(), "base").is_err(), "never twice");
+    }
+}

@@ -1,0 +1,47 @@
+# A cluster with checksums that Barman backs up, and its archived WAL. $1: an empty folder of the user that runs this. Prints nothing.
+set -e
+cd "$1"
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+export PGHOST=$1 PGUSER=postgres PGDATABASE=shop
+cat >barman.conf <<END
+[barman]
+barman_user = $(id -un)
+barman_home = $1/barman
+barman_lock_directory = $1/lock
+log_file = $1/barman.log
+configuration_files_directory = $1/none
+[main]
+description = "shop"
+conninfo = host=$1 user=postgres dbname=postgres
+streaming_conninfo = host=$1 user=postgres
+backup_method = postgres
+backup_directory = $1/barman/main
+archiver = on
+path_prefix = $bin
+END
+mkdir barman lock none
+barman() { command barman -q -c barman.conf "$@" >&2; }
+sql() { "$bin/psql" -qAtX -v ON_ERROR_STOP=1 -c "$1"; }
+"$bin/initdb" -D data -k -U postgres -A trust --no-sync --wal-segsize=1 >/dev/null
+mkdir -p barman/main/incoming
+cat >>data/postgresql.conf <<END
+archive_mode = on
+archive_command = 'cp %p $1/barman/main/incoming/%f'
+listen_addresses = ''
+unix_socket_directories = '$1'
+log_timezone = 'UTC'
+fsync = off
+END
+"$bin/pg_ctl" -D data -w -l log start >/dev/null
+PGDATABASE=postgres sql 'CREATE DATABASE shop'
+sql 'CREATE TABLE orders (id int PRIMARY KEY)'
+sql 'INSERT INTO orders SELECT generate_series(1, 1000)'
+sql 'SELECT pg_switch_wal()' >/dev/null
+barman archive-wal main
+barman backup main --immediate-checkpoint
+for id in 1001 1002 1003; do
+    sql "INSERT INTO orders VALUES ($id)"
+    sql 'SELECT pg_switch_wal()' >/dev/null
+done
+"$bin/pg_ctl" -D data -w -m fast stop >/dev/null
+barman archive-wal main

@@ -1,0 +1,311 @@
+//! Base backups and WAL that real tools fetch by commands: pgBackRest and Barman.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use redrill::digest::sha256;
+use rstest::rstest;
+
+use super::{Drilled, drill, find};
+use crate::support::shared;
+
+static PGBACKREST: LazyLock<PathBuf> =
+    LazyLock::new(|| shared::made_by_postgres(include_str!("pgbackrest.sh")));
+
+const LATEST: &str = "target = \"latest\"";
+const ENCRYPTED: &[&str] = &["--repo1-cipher-type=aes-256-cbc"];
+
+/// A copy of a repository.
+struct Repository(tempfile::TempDir);
+
+/// What a drill of it has that others have not.
+struct Changes<'a> {
+    /// Where the server is.
+    provider: &'a str,
+    /// Options of both commands.
+    both: &'a [&'a str],
+    /// Options of the restore.
+    restore: &'a [&'a str],
+    /// What is before the command of WAL.
+    before_wal: &'a [&'a str],
+    /// The passwords of both.
+    keys: Option<[&'a str; 2]>,
+    recovery: &'a str,
+    rows: u32,
+}
+
+const PLAIN: Changes<'_> = Changes {
+    provider: "local",
+    both: &[],
+    restore: &[],
+    before_wal: &[],
+    keys: None,
+    recovery: LATEST,
+    rows: 1006,
+};
+
+impl Repository {
+    fn copy(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(PGBACKREST.join(name));
+        copy.arg(folder.path().join("repo"));
+        assert!(copy.status().unwrap().success());
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The archived file of a segment, counted from the end.
+    fn segment(&self, from_end: usize) -> PathBuf {
+        let all = digests(&self.path("repo/archive")).into_keys();
+        let mut all: Vec<PathBuf> = all
+            .filter(|path| path.extension().is_some_and(|ending| ending == "lz4"))
+            .collect();
+        all.sort();
+        all.swap_remove(all.len() - 1 - from_end)
+    }
+
+    /// The name of the full backup.
+    fn full(&self) -> String {
+        let entries = std::fs::read_dir(self.path("repo/backup/main")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut full = names.filter(|name| name.len() == 16 && name.ends_with('F'));
+        full.next().unwrap()
+    }
+
+    /// Drills it, which changes nothing in it.
+    fn drill(&self, changes: &Changes<'_>) -> Drilled {
+        let repository = format!("--repo1-path={}", self.path("repo").display());
+        let lock = format!("--lock-path={}", self.path("lock").display());
+        let mut tool = vec![
+            "pgbackrest",
+            "--no-config",
+            "--stanza=main",
+            &repository,
+            &lock,
+            "--log-level-file=off",
+            "--pg1-path={folder}",
+        ];
+        tool.extend(changes.both);
+        let restore = ["--tablespace-map-all={tablespaces}", "restore"];
+        let restore = [&tool[..], changes.restore, &restore].concat();
+        let get = ["archive-get", "{segment}", "{file}"];
+        let get = [changes.before_wal, &tool[..], &get].concat();
+        let env = ["base", "wal"].map(|name| {
+            let Some([of_base, of_wal]) = changes.keys else {
+                return String::new();
+            };
+            let key = if name == "base" { of_base } else { of_wal };
+            std::fs::write(self.path(name), key).unwrap();
+            format!("env = {{ PGBACKREST_REPO1_CIPHER_PASS = {{ file = \"{name}\" }} }}")
+        });
+        let text = format!(
+            "schema = 1\nname = \"x\"\n[server.{}]\n[backup.base]\ncommand = {restore:?}\n{}\n[backup.wal]\ncommand = {get:?}\n{}\n\
+             [recovery]\n{}\n[[check.row-count]]\ntable = \"public.orders\"\nmin = {rows}\nmax = {rows}\n",
+            changes.provider,
+            env[0],
+            env[1],
+            changes.recovery,
+            rows = changes.rows,
+        );
+        let before = digests(&self.path("repo"));
+        let drilled = drill(self.0.path(), &[], &text);
+        assert_eq!(digests(&self.path("repo")), before);
+        let reports = digests(&self.path("reports")).into_keys();
+        for report in reports {
+            let text = std::fs::read(&report).unwrap();
+            let text = String::from_utf8_lossy(&text);
+            for key in changes.keys.into_iter().flatten() {
+                assert!(!text.contains(key), "{}", report.display());
+            }
+        }
+        drilled
+    }
+}
+
+/// Digests of all files of a folder.
+fn digests(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if kind.is_dir() {
+            all.append(&mut digests(&path));
+        } else if kind.is_file() {
+            let content = std::fs::read(&path).unwrap();
+            all.insert(path, sha256(content));
+        }
+    }
+    all
+}
+
+fn stages(drilled: &Drilled) -> String {
+    drilled.record["stages"].to_string()
+}
+
+#[rstest]
+#[case::latest("repo", Changes { provider: "container", ..PLAIN })]
+#[case::latest_local("repo", PLAIN)]
+#[case::incremental("repo", Changes { recovery: "target = \"immediate\"", rows: 1002, ..PLAIN })]
+#[case::time("repo", Changes { recovery: "time = TIME", rows: 1003, ..PLAIN })]
+#[case::encrypted("secret", Changes { both: ENCRYPTED, keys: Some(["correct-horse"; 2]), ..PLAIN })]
+fn pgbackrest_backups_are_proven(#[case] name: &str, #[case] changes: Changes<'_>) {
+    let repository = Repository::copy(name);
+    let time = std::fs::read_to_string(PGBACKREST.join("time")).unwrap();
+    let recovery = changes.recovery.replace("TIME", time.trim());
+    let drilled = repository.drill(&Changes {
+        recovery: &recovery,
+        ..changes
+    });
+    assert_eq!(drilled.code, 0, "{}", drilled.said);
+    let record = &drilled.record;
+    assert_eq!(record["verdict"], "PROVEN");
+    let (backup, recovered) = (&record["backup"], &record["restore"]["recovery"]);
+    assert!(
+        backup["origin"]
+            .as_str()
+            .unwrap()
+            .starts_with("pgbackrest --no-config --stanza=main"),
+        "{backup}"
+    );
+    let physical = &backup["physical"];
+    assert_eq!(physical["tablespaces"], 1);
+    assert_eq!(physical["manifest"], false);
+    assert_eq!(recovered["end"], physical["end"]);
+    let fetch = &physical["fetch"];
+    assert!(fetch["base_s"].as_f64().unwrap() > 0.0, "{fetch}");
+    assert!(
+        fetch["wal_files"].as_u64() >= physical["segments"].as_u64(),
+        "{fetch}"
+    );
+    assert!(
+        fetch["wal_command"]
+            .as_str()
+            .unwrap()
+            .ends_with("archive-get {segment} {file}"),
+        "{fetch}"
+    );
+    // What pgBackRest wrote for a server of its own.
+    let off = recovered["switched_off"].as_array().unwrap();
+    assert!(off.iter().any(|one| one == "restore_command"), "{off:?}");
+    assert_eq!(recovered["left_out"], serde_json::json!([]));
+    let page = find(&repository.path("reports"), "drill.md").unwrap();
+    let page = super::one_line(&std::fs::read_to_string(page).unwrap());
+    assert!(page.contains("base backup in "), "{page}");
+}
+
+#[test]
+fn an_older_backup_of_pgbackrest_is_proven() {
+    let repository = Repository::copy("repo");
+    let set = format!("--set={}", repository.full());
+    let drilled = repository.drill(&Changes {
+        restore: &[&set],
+        recovery: "target = \"immediate\"",
+        rows: 1000,
+        ..PLAIN
+    });
+    assert_eq!(drilled.code, 0, "{}", drilled.said);
+    let found = drilled.record["backup"]["origin"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(found.contains(&set), "{found}");
+}
+
+#[rstest]
+#[case::of_both(["wrong-horse", "wrong-horse"], "[backup.base]")]
+#[case::of_wal(["correct-horse", "wrong-horse"], "gave no file at all")]
+fn a_wrong_key_is_inconclusive(#[case] keys: [&str; 2], #[case] says: &str) {
+    let repository = Repository::copy("secret");
+    let drilled = repository.drill(&Changes {
+        both: ENCRYPTED,
+        keys: Some(keys),
+        ..PLAIN
+    });
+    assert_eq!(drilled.code, 3, "{}", drilled.said);
+    assert_eq!(drilled.record["verdict"], "INCONCLUSIVE");
+    let stages = stages(&drilled);
+    assert!(
+        stages.contains("exit code") && stages.contains("ERROR"),
+        "{stages}"
+    );
+    if says != "[backup.base]" {
+        assert!(stages.contains(says), "{stages}");
+    }
+    assert!(!drilled.said.contains("horse"), "{}", drilled.said);
+}
+
+#[test]
+fn a_segment_that_pgbackrest_lacks_is_named() {
+    let repository = Repository::copy("repo");
+    let missing = repository.segment(1);
+    std::fs::remove_file(&missing).unwrap();
+    let drilled = repository.drill(&PLAIN);
+    assert_eq!(drilled.code, 10, "{}", drilled.said);
+    assert_eq!(drilled.record["verdict"], "NOT PROVEN");
+    let name = &missing.file_name().unwrap().to_str().unwrap()[..24];
+    let stages = stages(&drilled);
+    assert!(
+        stages.contains(name) && stages.contains("it is missing;"),
+        "{stages}"
+    );
+}
+
+#[test]
+fn pgbackrest_that_begins_to_fail_is_inconclusive() {
+    let repository = Repository::copy("repo");
+    let script = repository.path("get.sh");
+    let text = "#!/bin/sh\necho >> calls; [ $(wc -l < calls) -lt 5 ] || exec pgbackrest --stanza=none archive-get\nexec \"$@\"\n";
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700)).unwrap();
+    let drilled = repository.drill(&Changes {
+        before_wal: &["./get.sh"],
+        ..PLAIN
+    });
+    assert_eq!(drilled.code, 3, "{}", drilled.said);
+    assert_eq!(drilled.record["verdict"], "INCONCLUSIVE");
+    let stages = stages(&drilled);
+    assert!(
+        stages.contains("which it gave before, not any more"),
+        "{stages}"
+    );
+}
+
+/// `barman recover` writes a folder, `barman get-wal` the segment to its standard output.
+#[test]
+fn barman_backups_are_proven() {
+    let made = shared::made_by_postgres(include_str!("barman.sh"));
+    let folder = tempfile::tempdir().unwrap();
+    // It refuses to be another user than that of its configuration.
+    let conf = std::fs::read_to_string(made.join("barman.conf")).unwrap();
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
+        .unwrap()
+        .unwrap();
+    let conf: Vec<String> = conf
+        .lines()
+        .map(|line| match line.starts_with("barman_user") {
+            true => format!("barman_user = {}", user.name),
+            false => line.to_owned(),
+        })
+        .collect();
+    std::fs::write(folder.path().join("barman.conf"), conf.join("\n")).unwrap();
+    let text = "schema = 1\nname = \"x\"\n[server.local]\n\
+        [backup.base]\ncommand = [\"barman\", \"-c\", \"barman.conf\", \"recover\", \"--get-wal\", \"main\", \"latest\", \"{folder}\"]\n\
+        [backup.wal]\ncommand = [\"barman\", \"-c\", \"barman.conf\", \"get-wal\", \"main\", \"{segment}\"]\n\
+        [[check.row-count]]\ntable = \"public.orders\"\nmin = 1003\nmax = 1003\n";
+    let before = digests(&made.join("barman"));
+    let drilled = drill(folder.path(), &[], text);
+    assert_eq!(drilled.code, 0, "{}", drilled.said);
+    assert_eq!(drilled.record["verdict"], "PROVEN");
+    assert_eq!(digests(&made.join("barman")), before);
+    // It renames the manifest when it recovers.
+    assert_eq!(drilled.record["backup"]["physical"]["manifest"], false);
+    let fetch = &drilled.record["backup"]["physical"]["fetch"];
+    assert!(fetch["wal_files"].as_u64().unwrap() >= 4, "{fetch}");
+}

@@ -35,6 +35,8 @@ struct Progress<'a> {
     /// Bytes of a segment.
     segment_size: u64,
     wal: Wal,
+    /// Where the WAL of the backup ends, by its manifest.
+    listed: Option<Lsn>,
     /// Whether the target was reached, and whether the backup was consistent then.
     reached: Option<bool>,
     /// Where a recovery that read so far ends.
@@ -66,13 +68,14 @@ impl Archive {
             label,
             segment_size: u64::from(size),
             wal: Wal::default(),
+            listed: manifest.and_then(Manifest::end),
             reached: None,
             end: None,
         };
         progress.wal.consistent = match label.of_standby {
-            // So says the server, too: the manifest of a standby ends later, with what was replayed meanwhile.
+            // As the server has it. The manifest may list more: what the standby replayed until the backup ended.
             true => Some(control.minimum_recovery_point),
-            false => manifest.and_then(Manifest::end),
+            false => progress.listed,
         };
         let start = Segment::of(label.timeline, label.start, size);
         self.fetch_histories(start, physical.timeline)?;
@@ -323,6 +326,13 @@ impl Progress<'_> {
                 Finding::about("recovery", "the end of the base backup in the WAL", window.clone())
                     .hint("the backup cannot be used without it: archive the WAL, or take the backup with `-X stream`"),
             ),
+            Some(_) if self.reached.is_none() && self.listed.is_some_and(|listed| end < listed) => {
+                let listed = self.listed.map(|listed| format!("WAL up to {listed}, by the manifest"));
+                problems.push(
+                    Finding::about("recovery", listed.unwrap_or_default(), window.clone())
+                        .hint("WAL that was there when the backup was taken is missing: archive it"),
+                );
+            }
             _ => {}
         }
         let target = &self.physical.target;

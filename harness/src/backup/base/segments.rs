@@ -274,6 +274,13 @@ impl Archive {
             return Ok(false);
         };
         command.prove_it_gives(&missing.name(self.size))?;
+        // Of the last segment of the base backup's own WAL the archive may have more.
+        if let Some(own) = command
+            .incomplete
+            .filter(|own| command.missing.contains(own))
+        {
+            command.still_gives_no(&own.name(self.size))?;
+        }
         for timeline in timelines {
             command.missing.remove(&Segment { timeline, number });
         }
@@ -299,16 +306,7 @@ impl Archive {
             return Ok(());
         };
         let name = format!("{timeline:08X}.history");
-        match command.ask(&name)? {
-            Answer::Nothing(_) => Ok(()),
-            Answer::File(_) => Err(CouldNotRun::with_hint(
-                format!(
-                    "the command `{}` gave {name} only when it was asked again",
-                    command.asker.shown
-                ),
-                "it failed before, or a server was promoted a moment ago: run the drill again",
-            )),
-        }
+        command.still_gives_no(&name)
     }
 
     /// The next segment on the path from a number on.
@@ -342,6 +340,20 @@ impl Command {
             self.last = Some(name.to_owned());
         }
         Ok(answer)
+    }
+
+    /// Verifies that the command does not give a file that it did not give before and that was done without.
+    fn still_gives_no(&mut self, name: &str) -> Result<(), CouldNotRun> {
+        match self.ask(name)? {
+            Answer::Nothing(_) => Ok(()),
+            Answer::File(_) => Err(CouldNotRun::with_hint(
+                format!(
+                    "the command `{}` gave {name} only when it was asked again",
+                    self.asker.shown
+                ),
+                "it failed before, or the file was archived a moment ago: run the drill again",
+            )),
+        }
     }
 
     /// Verifies that the command works by a file that it gave before. `missing` is what it did not give.
@@ -482,6 +494,26 @@ mod tests {
         assert!(archive.ask_again_for_history().is_ok(), "nothing was given");
         archive.segment(&history::Path::one(1), 5).unwrap();
         assert!(archive.ask_again_for_history().is_err());
+    }
+
+    #[test]
+    fn more_of_the_last_own_segment_that_comes_late_is_an_error() {
+        // A history is given, so the command works; the segment only at the second request for it.
+        let (mut archive, _) =
+            archive(|one, request| one == "00000002.history" || one == name(6) && request > 3);
+        archive.add(&name(6), PathBuf::from("own"));
+        let start = Segment {
+            timeline: 1,
+            number: 6,
+        };
+        archive.fetch_histories(start, None).unwrap();
+        let path = history::Path::one(1);
+        assert!(archive.segment(&path, 6).unwrap().is_some());
+        let error = archive.ask_again(&path, 7).unwrap_err();
+        assert!(
+            error.reason.contains("only when it was asked again"),
+            "{error:?}"
+        );
     }
 
     #[test]

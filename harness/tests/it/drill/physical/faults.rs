@@ -182,3 +182,25 @@ fn segment(copy: &Copy, from_end: usize) -> std::path::PathBuf {
     all.sort();
     all.swap_remove(all.len() - 1 - from_end)
 }
+
+/// Where a standby is consistent is in its control file; its manifest may list more WAL, of which none may be lost.
+#[test]
+fn wal_that_the_manifest_of_a_standby_lists_must_be_there() {
+    let copy = Copy::of("of_standby");
+    let path = copy.path("base/backup_manifest");
+    let manifest = std::fs::read_to_string(&path).unwrap();
+    let (listed, _) = manifest.split_once("\"Manifest-Checksum\"").unwrap();
+    let (before, end) = listed.rsplit_once("\"End-LSN\": \"").unwrap();
+    let (_, after) = end.split_once('"').unwrap();
+    let listed = format!("{before}\"End-LSN\": \"0/F0000000\"{after}");
+    let sum = redrill::digest::sha256(&listed);
+    std::fs::write(
+        &path,
+        format!("{listed}\"Manifest-Checksum\": \"{sum}\"}}\n"),
+    )
+    .unwrap();
+    let drilled = copy.drill("local", "target = \"latest\"", &orders(100));
+    assert_eq!(drilled.code, 10, "{}", drilled.said);
+    let says = "WAL up to 0/F0000000, by the manifest";
+    assert!(drilled.said.contains(says), "{}", drilled.said);
+}

@@ -1,6 +1,6 @@
 //! The reports over several drills: made again from the records of all of them.
 
-use super::files::{Difference, Found, difference, of_other_version};
+use super::files::{Found, difference, of_other_version};
 use crate::command::report::{other_version, over_drills, record_of};
 use crate::exit_code::Ending;
 use crate::ledger::statement::{Entry, Kind};
@@ -90,30 +90,33 @@ pub(super) async fn verify<'a>(
             Err(error) => return Ok(Found::Unknown(error)),
         }
     }
-    let drills = drills.iter().map(|(result, verdict)| (&**result, *verdict));
-    let made = over_drills(drills.collect(), rehearsed, format)
-        .map_err(|error| CouldNotRun::new(error.to_string()))?;
+    let make = |others: Vec<Ending>| {
+        let drills = drills.iter().map(|(result, verdict)| (&**result, *verdict));
+        over_drills(drills.collect(), others, format)
+            .map_err(|error| CouldNotRun::new(error.to_string()))
+    };
+    let made = make(rehearsed.clone())?;
     let Some(difference) = difference(content, made.as_bytes()) else {
         return Ok(Found::OfSeveral(entries));
     };
-    Ok(judge(&text, in_no_record, other, entries, difference))
-}
-
-fn judge<'a>(
-    text: &str,
-    in_no_record: [&str; 3],
-    other_version: Option<String>,
-    entries: Vec<&'a Entry>,
-    difference: Difference,
-) -> Found<'a> {
-    if let Some(other) = other_version {
-        return of_other_version(&other, &difference);
+    if let Some(other) = other {
+        return Ok(of_other_version(&other, &difference));
     }
-    match in_no_record.iter().any(|kind| text.contains(kind)) {
-        true => Found::Unknown(CouldNotRun::with_hint(
-            "it has scenarios that were not drilled, of which there is no record",
+    // A run that could not keep a server, say: all is as in the records but how the run ended.
+    let of_run = make([rehearsed, vec![Ending::CouldNotRun]].concat())?;
+    let unknown = |reason: &str| {
+        Found::Unknown(CouldNotRun::with_hint(
+            reason,
             "verify the reports of each drill",
-        )),
-        false => Found::Differs(entries, difference),
-    }
+        ))
+    };
+    Ok(if in_no_record.iter().any(|kind| text.contains(kind)) {
+        unknown("it has scenarios that were not drilled, of which there is no record")
+    } else if of_run.as_bytes() == content {
+        unknown(
+            "its run did not do all it was asked to, which is in no record; its drills are as recorded",
+        )
+    } else {
+        Found::Differs(entries, difference)
+    })
 }

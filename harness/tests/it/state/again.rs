@@ -279,6 +279,35 @@ fn a_report_that_was_changed_is_found() {
     );
 }
 
+/// Such as to keep a server: no record has it, so nobody is accused of a change.
+#[test]
+fn a_page_of_a_run_that_did_not_do_all_is_not_judged() {
+    let site = Site::new();
+    let text = fs::read_to_string(site.path("orgs.toml")).unwrap();
+    let text = text.replacen("name = \"orgs\"", "name = \"two\"", 1);
+    fs::write(site.path("two.toml"), text).unwrap();
+    let said = site.call("run orgs.toml two.toml --quiet");
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    let page = site.path("reports/out/drills.md");
+    let written = fs::read_to_string(&page).unwrap();
+    let all = "**PROVEN**: 2 scenarios: 2 PROVEN (exit code 0)";
+    let not_all = "**INCONCLUSIVE**: 2 scenarios: 2 PROVEN (exit code 3)";
+    assert!(written.contains(all), "{written}");
+    let other = written.replacen(all, not_all, 1);
+    fs::write(&page, &other).unwrap();
+    let said = site.call("verify --state .redrill reports/out/drills.md");
+    assert_eq!(said.code, 3, "{}", said.stdout);
+    let stderr = &said.stderr;
+    assert!(
+        stderr.contains("did not do all it was asked to"),
+        "{stderr}"
+    );
+    // With anything else it was changed.
+    fs::write(&page, other.replacen("| PROVEN", "| Proven", 1)).unwrap();
+    let said = site.call("verify --state .redrill reports/out/drills.md");
+    assert_eq!(said.code, 23, "{}", said.stdout);
+}
+
 /// The reports of a rehearsal follow from its record too.
 #[test]
 fn a_rehearsal_is_made_again_and_verified() {

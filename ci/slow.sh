@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests that ci/test.sh leaves out because they do again what another test does, for more versions, formats, providers,
-# systems or faults. Half an hour on two cores.
+# Runs the tests that ci/test.sh leaves out because they take long: further versions, formats, providers and systems, the rest of long
+# lists of faults of which ci/test.sh tries some, and a few faults that only they try.
 #
 #     ci/slow.sh                    all of them
 #     ci/slow.sh drill::encodings   what matches, as `cargo test` does

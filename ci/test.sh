@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests: units, the integration binary against real servers of both providers, and the drills of
-# scenarios/. What does the same again for more versions, formats or systems is in ci/slow.sh, and the whole table of faults in
+# scenarios/. Further versions, formats, systems and faults are in ci/slow.sh, and the whole table of faults of checks in
 # ci/broken.sh. Sets up what a fresh machine lacks.
 #
 #     ci/test.sh                 everything

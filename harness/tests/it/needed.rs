@@ -240,13 +240,16 @@ async fn rows_that_no_check_needs_are_left_out_however_they_are_written() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[rstest::rstest]
 #[ignore = "slow: ci/slow.sh"]
-async fn the_checks_find_what_they_find_on_all_rows() {
+#[case::all(1)]
+#[case::some(3)]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_checks_find_what_they_find_on_all_rows(#[case] each: usize) {
     on_empty(17, async |plur: &Plur| {
         let checks: Vec<ScenarioCheck> = CHECKS.iter().map(|check| parse(check)).collect();
         let mut wrong = Vec::new();
-        for (name, change, kinds) in CHANGES {
+        for (name, change, kinds) in CHANGES.into_iter().step_by(each) {
             make(plur, change).await;
             let left_out = restored(plur, &dump(plur, &[]).await, &checks).await;
             assert_eq!(left_out.none_because, None, "{name}");

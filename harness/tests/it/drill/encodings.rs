@@ -120,6 +120,7 @@ fn drilled(path: &Path) -> Ended {
 }
 
 #[rstest::rstest]
+#[ignore = "slow: ci/slow.sh"]
 #[case("plain", &[])]
 #[ignore = "slow: ci/slow.sh"]
 #[case("custom", &[])]

@@ -72,10 +72,10 @@ impl Form {
             .run()
     }
 
-    /// Expects that each broken backup fails and that the report has each text.
-    fn fails(&self, cases: Vec<(&str, Vec<u8>, &[&str])>) -> Vec<String> {
+    /// Expects that broken backups fail and that the report has each text; of `each` cases the first is tried.
+    fn fails(&self, each: usize, cases: Vec<(&str, Vec<u8>, &[&str])>) -> Vec<String> {
         let mut wrong = Vec::new();
-        for (name, backup, texts) in cases {
+        for (name, backup, texts) in cases.into_iter().step_by(each) {
             let ended = self.drill(&backup);
             // Texts of the terminal are wrapped.
             let shown = ended
@@ -190,9 +190,11 @@ fn both_forms_of_a_good_backup_are_proven_and_say_what_they_do_not_hold() {
     assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
 }
 
-#[test]
+#[rstest::rstest]
 #[ignore = "slow: ci/slow.sh"]
-fn each_statement_about_a_dump_by_pg_dump_fails_when_it_must() {
+#[case::all(1)]
+#[case::some(5)]
+fn each_statement_about_a_dump_by_pg_dump_fails_when_it_must(#[case] each: usize) {
     let text = PG_DUMP.text();
     let whole = std::fs::read(PG_DUMP.newest()).unwrap();
     let sql = |broken: String| gzip(broken.as_bytes());
@@ -209,165 +211,170 @@ fn each_statement_about_a_dump_by_pg_dump_fails_when_it_must() {
         "Type: FK CONSTRAINT",
         "Type: TRIGGER",
     ];
-    none(PG_DUMP.fails(vec![
-        (
-            "D10 public only, as before plugin schemas were included",
-            sql(public_only),
-            &[
-                "drizzle.__drizzle_migrations",
-                &format!("schema {KNOWLEDGE}"),
-                &format!("schema {TRACKER}"),
-                "there is none",
-            ],
-        ),
-        (
-            "D10 one plugin was left out",
-            sql(without(&text, |heading| of(TRACKER, heading))),
-            &[
-                &format!("schema {TRACKER}"),
-                "each plugin has its migrations",
-            ],
-        ),
-        (
-            "M09 a plugin's schema is there without its tables",
-            sql(without(&text, |heading| {
-                of(TRACKER, heading) && !heading.contains("Type: SCHEMA")
-            })),
-            &[&format!("schema {TRACKER}"), "no table"],
-        ),
-        (
-            "M07 a plugin's rows were left out",
-            sql(emptied(&text, &format!("{TRACKER}.entries"))),
-            &["the tables of plugins hold rows", "entries"],
-        ),
-        (
-            "M02 a schema that no plugin has",
-            sql(changed(
-                &text,
-                &format!("CREATE SCHEMA {TRACKER};"),
-                &format!("CREATE SCHEMA {TRACKER};\nCREATE SCHEMA plugin_left_over;"),
-            )),
-            &["schema plugin_left_over", "none has this schema"],
-        ),
-        (
-            "M02 the row of a namespace is lost",
-            sql(without_lines(
-                &text,
-                "\texample.time-tracker\tplugin_example_time_tracker_c97afb454c\tschema\t",
-            )),
-            &["a row for example.time-tracker, which has applied migrations"],
-        ),
-        (
-            "M03 a plugin's migration failed",
-            sql(changed(
-                &text,
-                "\t1.4.0\tapplied\t2026-05-14 12:00:00+00\t\\N",
-                "\t1.4.0\tfailed\t\\N\tboom",
-            )),
-            &["half done or failed", "[example.knowledge-base]"],
-        ),
-        (
-            "M01 a plugin's newest migration is lost",
-            sql(without_lines(&text, "\t002_links.sql\t")),
-            &["pending: migrations/002_links.sql"],
-        ),
-        (
-            "M06 a plugin's migration had other bytes",
-            sql(changed(
-                &text,
-                "\t002_links.sql\t1066",
-                "\t002_links.sql\t0000",
-            )),
-            &["other bytes: migrations/002_links.sql"],
-        ),
-        (
-            "M01 the newest row of the journal is lost",
-            sql(without_lines(&text, "\t1777075200000")),
-            &[
-                "version 0003_patient_meridian is",
-                "pending: 0004_steady_comet.sql",
-            ],
-        ),
-        (
-            "M11 a migration that Drizzle skipped silently",
-            sql(without_lines(&text, "\t1773100800000")),
-            &[
-                "left out in the middle: 0002_sealed_orchid.sql",
-                "Drizzle skipped it",
-            ],
-        ),
-        (
-            "M07 the journal is empty",
-            sql(emptied(&text, "drizzle.__drizzle_migrations")),
-            &["the table is empty"],
-        ),
-        (
-            "M09 a table is lost, and the journal has it",
-            sql(without(&text, |heading| {
-                heading.contains("documents") && !heading.contains("FUNCTION")
-            })),
-            &["table public.documents"],
-        ),
-        (
-            "F02 constraints, indexes and triggers were not restored",
-            sql(without(&text, |heading| {
-                post_data.iter().any(|kind| heading.contains(kind))
-            })),
-            &["constraint __drizzle_migrations_pkey", "0 foreign keys"],
-        ),
-        (
-            "I01 one index is lost",
-            sql(without(&text, |heading| {
-                heading.contains("issues_open_idx")
-            })),
-            &["issues_open_idx"],
-        ),
-        (
-            "M09 an enum has its labels in another order",
-            sql(changed(
-                &text,
-                "    'backlog',\n    'todo',",
-                "    'todo',\n    'backlog',",
-            )),
-            &["type public.issue_status"],
-        ),
-        (
-            "D06 a sequence is behind its column",
-            sql(changed(
-                &text,
-                "setval('public.issue_number_seq', 1179, true)",
-                "setval('public.issue_number_seq', 1005, true)",
-            )),
-            &[
-                "no sequence is behind its column",
-                "public.issue_number_seq",
-            ],
-        ),
-        (
-            "F47 a secret is encrypted under another key",
-            sql(changed(
-                &text,
-                "\"ciphertext\": \"4hndx1OGeO0G4G1KuHBKrU4S0FotTm1o+62BYaY=\"",
-                "\"ciphertext\": \"5hndx1OGeO0G4G1KuHBKrU4S0FotTm1o+62BYaY=\"",
-            )),
-            &["the master key decrypts every version of every secret"],
-        ),
-        (
-            "F47 a version of a secret is lost",
-            sql(without_first_row(&text, "public.company_secret_versions")),
-            &["every secret has each of its versions"],
-        ),
-        (
-            "F11 the file is cut",
-            whole[..whole.len() / 2].to_vec(),
-            &["is incomplete, damaged or unsafe"],
-        ),
-    ]));
+    none(PG_DUMP.fails(
+        each,
+        vec![
+            (
+                "D10 public only, as before plugin schemas were included",
+                sql(public_only),
+                &[
+                    "drizzle.__drizzle_migrations",
+                    &format!("schema {KNOWLEDGE}"),
+                    &format!("schema {TRACKER}"),
+                    "there is none",
+                ],
+            ),
+            (
+                "D10 one plugin was left out",
+                sql(without(&text, |heading| of(TRACKER, heading))),
+                &[
+                    &format!("schema {TRACKER}"),
+                    "each plugin has its migrations",
+                ],
+            ),
+            (
+                "M09 a plugin's schema is there without its tables",
+                sql(without(&text, |heading| {
+                    of(TRACKER, heading) && !heading.contains("Type: SCHEMA")
+                })),
+                &[&format!("schema {TRACKER}"), "no table"],
+            ),
+            (
+                "M07 a plugin's rows were left out",
+                sql(emptied(&text, &format!("{TRACKER}.entries"))),
+                &["the tables of plugins hold rows", "entries"],
+            ),
+            (
+                "M02 a schema that no plugin has",
+                sql(changed(
+                    &text,
+                    &format!("CREATE SCHEMA {TRACKER};"),
+                    &format!("CREATE SCHEMA {TRACKER};\nCREATE SCHEMA plugin_left_over;"),
+                )),
+                &["schema plugin_left_over", "none has this schema"],
+            ),
+            (
+                "M02 the row of a namespace is lost",
+                sql(without_lines(
+                    &text,
+                    "\texample.time-tracker\tplugin_example_time_tracker_c97afb454c\tschema\t",
+                )),
+                &["a row for example.time-tracker, which has applied migrations"],
+            ),
+            (
+                "M03 a plugin's migration failed",
+                sql(changed(
+                    &text,
+                    "\t1.4.0\tapplied\t2026-05-14 12:00:00+00\t\\N",
+                    "\t1.4.0\tfailed\t\\N\tboom",
+                )),
+                &["half done or failed", "[example.knowledge-base]"],
+            ),
+            (
+                "M01 a plugin's newest migration is lost",
+                sql(without_lines(&text, "\t002_links.sql\t")),
+                &["pending: migrations/002_links.sql"],
+            ),
+            (
+                "M06 a plugin's migration had other bytes",
+                sql(changed(
+                    &text,
+                    "\t002_links.sql\t1066",
+                    "\t002_links.sql\t0000",
+                )),
+                &["other bytes: migrations/002_links.sql"],
+            ),
+            (
+                "M01 the newest row of the journal is lost",
+                sql(without_lines(&text, "\t1777075200000")),
+                &[
+                    "version 0003_patient_meridian is",
+                    "pending: 0004_steady_comet.sql",
+                ],
+            ),
+            (
+                "M11 a migration that Drizzle skipped silently",
+                sql(without_lines(&text, "\t1773100800000")),
+                &[
+                    "left out in the middle: 0002_sealed_orchid.sql",
+                    "Drizzle skipped it",
+                ],
+            ),
+            (
+                "M07 the journal is empty",
+                sql(emptied(&text, "drizzle.__drizzle_migrations")),
+                &["the table is empty"],
+            ),
+            (
+                "M09 a table is lost, and the journal has it",
+                sql(without(&text, |heading| {
+                    heading.contains("documents") && !heading.contains("FUNCTION")
+                })),
+                &["table public.documents"],
+            ),
+            (
+                "F02 constraints, indexes and triggers were not restored",
+                sql(without(&text, |heading| {
+                    post_data.iter().any(|kind| heading.contains(kind))
+                })),
+                &["constraint __drizzle_migrations_pkey", "0 foreign keys"],
+            ),
+            (
+                "I01 one index is lost",
+                sql(without(&text, |heading| {
+                    heading.contains("issues_open_idx")
+                })),
+                &["issues_open_idx"],
+            ),
+            (
+                "M09 an enum has its labels in another order",
+                sql(changed(
+                    &text,
+                    "    'backlog',\n    'todo',",
+                    "    'todo',\n    'backlog',",
+                )),
+                &["type public.issue_status"],
+            ),
+            (
+                "D06 a sequence is behind its column",
+                sql(changed(
+                    &text,
+                    "setval('public.issue_number_seq', 1179, true)",
+                    "setval('public.issue_number_seq', 1005, true)",
+                )),
+                &[
+                    "no sequence is behind its column",
+                    "public.issue_number_seq",
+                ],
+            ),
+            (
+                "F47 a secret is encrypted under another key",
+                sql(changed(
+                    &text,
+                    "\"ciphertext\": \"4hndx1OGeO0G4G1KuHBKrU4S0FotTm1o+62BYaY=\"",
+                    "\"ciphertext\": \"5hndx1OGeO0G4G1KuHBKrU4S0FotTm1o+62BYaY=\"",
+                )),
+                &["the master key decrypts every version of every secret"],
+            ),
+            (
+                "F47 a version of a secret is lost",
+                sql(without_first_row(&text, "public.company_secret_versions")),
+                &["every secret has each of its versions"],
+            ),
+            (
+                "F11 the file is cut",
+                whole[..whole.len() / 2].to_vec(),
+                &["is incomplete, damaged or unsafe"],
+            ),
+        ],
+    ));
 }
 
-#[test]
+#[rstest::rstest]
 #[ignore = "slow: ci/slow.sh"]
-fn each_statement_about_a_backup_of_the_javascript_writer_fails_when_it_must() {
+#[case::all(1)]
+#[case::some(4)]
+fn each_statement_about_a_backup_of_the_javascript_writer_fails_when_it_must(#[case] each: usize) {
     let text = JAVASCRIPT.text();
     let sql = |broken: String| gzip(broken.as_bytes());
     let breakpoints: Vec<usize> = text
@@ -377,7 +384,7 @@ fn each_statement_about_a_backup_of_the_javascript_writer_fails_when_it_must() {
     let sequences = text.find("\n-- Sequence values").unwrap();
     let commit = text.rfind("\nCOMMIT;").unwrap();
     let issue = "a9f54e2a-88ed-e115-30aa-9d914fe2bbcc";
-    none(JAVASCRIPT.fails(vec![
+    none(JAVASCRIPT.fails(each, vec![
         (
             "F02 the file ends after a statement",
             sql(text[..breakpoints[breakpoints.len() / 2]].to_owned()),

@@ -179,7 +179,6 @@ fn indexes_of_another_version_of_a_collation_are_a_step() {
 }
 
 #[test]
-#[ignore = "slow: ci/slow.sh"]
 fn an_index_whose_rows_are_in_another_order_is_found() {
     let dump = dump(15, &icu(OTHER));
     let ended = drill(dump.clone(), "major = 18");
@@ -314,7 +313,6 @@ fn a_removed_setting_is_found() {
 }
 
 #[test]
-#[ignore = "slow: ci/slow.sh"]
 fn each_setting_of_the_backup_that_the_newer_version_lacks_is_named() {
     let sql = "CREATE TABLE public.t (a integer); INSERT INTO public.t VALUES (1); CREATE ROLE r;
         ALTER DATABASE plur SET app.region = 'eu'; ALTER DATABASE plur SET work_mem = '5MB';
@@ -449,7 +447,6 @@ fn without_a_server_of_its_own_version_that_is_not_tested(
 }
 
 #[test]
-#[ignore = "slow: ci/slow.sh"]
 fn a_function_that_the_newer_version_has_itself_is_a_step() {
     let sql = "CREATE FUNCTION public.uuidv7() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()';
                CREATE FUNCTION public.uuidv9() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()';

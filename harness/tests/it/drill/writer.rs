@@ -33,13 +33,16 @@ const WAYS: &[&[&str]] = &[
     &["--rows-per-insert=50"],
 ];
 
-#[tokio::test(flavor = "multi_thread")]
+#[rstest::rstest]
 #[ignore = "slow: ci/slow.sh"]
-async fn every_way_of_writing_a_dump_is_taken() {
+#[case::all(1)]
+#[case::some(2)]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_of_writing_a_dump_is_taken(#[case] each: usize) {
     on_restored_plur(None, async |plur| {
         plur.sql("plur", ODD).await;
         let mut dumps = Vec::new();
-        for options in WAYS {
+        for options in WAYS.iter().step_by(each) {
             dumps.push((options.join(" "), dump(plur, options).await));
         }
         let wrong = tokio::task::spawn_blocking(move || {

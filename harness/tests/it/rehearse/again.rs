@@ -23,6 +23,7 @@ const UP: [(&str, &str); 2] = [
 
 #[rstest]
 #[case::local("local")]
+#[ignore = "slow: ci/slow.sh"]
 #[case::container("container")]
 fn a_release_that_is_right_in_every_way_is_safe(#[case] provider: &'static str) {
     let rehearsed = release()

@@ -296,9 +296,12 @@ fn compare(what: &str, one: &Ended, other: &Ended) -> Vec<String> {
     wrong
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[rstest::rstest]
 #[ignore = "slow: ci/slow.sh"]
-async fn several_sessions_report_of_a_damaged_dump_what_psql_reports() {
+#[case::all(1)]
+#[case::some(5)]
+#[tokio::test(flavor = "multi_thread")]
+async fn several_sessions_report_of_a_damaged_dump_what_psql_reports(#[case] each: usize) {
     let wanted = Wanted {
         superuser: "postgres".to_owned(),
         ..Wanted::default()
@@ -306,7 +309,7 @@ async fn several_sessions_report_of_a_damaged_dump_what_psql_reports() {
     let dump = dump();
     let mut wrong = Vec::new();
     on_server(&Server::default(), &wanted, async |plur: &Plur| {
-        for damage in DAMAGES {
+        for damage in DAMAGES.iter().step_by(each) {
             let what = damage.what;
             let dump = (damage.make)(&dump);
             let mut one = restored(plur, &dump, "one", 1).await;

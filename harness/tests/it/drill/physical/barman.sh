@@ -1,8 +1,5 @@
-# A cluster with checksums that Barman backs up, and its archived WAL. $1: an empty folder of the user that runs this. Prints nothing.
-set -e
-cd "$1"
-bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
-export PGHOST=$1 PGUSER=postgres PGDATABASE=shop
+# A cluster that Barman backs up, and its archived WAL.
+export PGUSER=postgres
 cat >barman.conf <<END
 [barman]
 barman_user = $(id -un)
@@ -21,19 +18,9 @@ path_prefix = $bin
 END
 mkdir barman lock none
 barman() { command barman -q -c barman.conf "$@" >&2; }
-sql() { "$bin/psql" -qAtX -v ON_ERROR_STOP=1 -c "$1"; }
-"$bin/initdb" -D data -k -U postgres -A trust --no-sync --wal-segsize=1 >/dev/null
 mkdir -p barman/main/incoming
-cat >>data/postgresql.conf <<END
-archive_mode = on
-archive_command = 'cp %p $1/barman/main/incoming/%f'
-listen_addresses = ''
-unix_socket_directories = '$1'
-log_timezone = 'UTC'
-fsync = off
-END
-"$bin/pg_ctl" -D data -w -l log start >/dev/null
-PGDATABASE=postgres sql 'CREATE DATABASE shop'
+cluster "cp %p $1/barman/main/incoming/%f" --wal-segsize=1
+start
 sql 'CREATE TABLE orders (id int PRIMARY KEY)'
 sql 'INSERT INTO orders SELECT generate_series(1, 1000)'
 sql 'SELECT pg_switch_wal()' >/dev/null

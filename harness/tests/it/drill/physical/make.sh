@@ -1,24 +1,14 @@
 # A cluster whose bootstrap superuser is `boss`, with checksums and archived WAL, its base backup, and moments that a recovery can have as
-# its target. $1: an empty folder of the user that runs this. Prints nothing.
-set -e
-cd "$1"
-bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
-export PGHOST=$1 PGUSER=boss PGDATABASE=shop
-sql() { "$bin/psql" -qAtX -v ON_ERROR_STOP=1 -c "$1"; }
-"$bin/initdb" -D data -k -U boss -A trust --no-sync >/dev/null
+# its target.
+export PGUSER=boss
+cluster "cp %p $1/wal/%f"
 mkdir wal
 cat >>data/postgresql.conf <<END
-archive_mode = on
-archive_command = 'cp %p $1/wal/%f'
-listen_addresses = ''
-unix_socket_directories = '$1'
 shared_preload_libraries = 'pg_stat_statements'
 max_prepared_transactions = 5
-fsync = off
 END
 echo "cron.database_name = 'shop'" >>data/postgresql.auto.conf
-"$bin/pg_ctl" -D data -w -l log start >/dev/null
-PGDATABASE=postgres sql 'CREATE DATABASE shop'
+start
 mkdir space
 sql "CREATE TABLESPACE space LOCATION '$1/space'"
 sql 'CREATE TABLE orders (id int PRIMARY KEY, note text)'

@@ -11,10 +11,13 @@ use rstest::rstest;
 
 use crate::support::shared;
 
+/// What the fixtures of this folder begin with.
+const CLUSTER: &str = include_str!("cluster.sh");
 const MAKE: &str = include_str!("make.sh");
 
 /// The files of the good backup: `base`, `wal`, and the moments.
-static GOOD: LazyLock<PathBuf> = LazyLock::new(|| shared::made_by_postgres(MAKE));
+static GOOD: LazyLock<PathBuf> =
+    LazyLock::new(|| shared::made_by_postgres(&[CLUSTER, MAKE].concat()));
 
 /// A copy of the good backup, to be broken.
 struct Copy(tempfile::TempDir);

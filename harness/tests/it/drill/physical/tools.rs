@@ -9,11 +9,11 @@ use std::sync::LazyLock;
 use redrill::digest::sha256;
 use rstest::rstest;
 
-use super::{Drilled, drill, find};
+use super::{CLUSTER, Drilled, drill, find};
 use crate::support::shared;
 
 static PGBACKREST: LazyLock<PathBuf> =
-    LazyLock::new(|| shared::made_by_postgres(include_str!("pgbackrest.sh")));
+    LazyLock::new(|| shared::made_by_postgres(&[CLUSTER, include_str!("pgbackrest.sh")].concat()));
 
 const LATEST: &str = "target = \"latest\"";
 const ENCRYPTED: &[&str] = &["--repo1-cipher-type=aes-256-cbc"];
@@ -280,7 +280,7 @@ fn pgbackrest_that_begins_to_fail_is_inconclusive() {
 /// `barman recover` writes a folder, `barman get-wal` the segment to its standard output.
 #[test]
 fn barman_backups_are_proven() {
-    let made = shared::made_by_postgres(include_str!("barman.sh"));
+    let made = shared::made_by_postgres(&[CLUSTER, include_str!("barman.sh")].concat());
     let folder = tempfile::tempdir().unwrap();
     // It refuses to be another user than that of its configuration.
     let conf = std::fs::read_to_string(made.join("barman.conf")).unwrap();

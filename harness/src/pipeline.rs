@@ -180,13 +180,6 @@ impl<'a> Pipeline<'a> {
             return Err(CouldNotRun::with_hint(reason, "report it with the command line").into());
         }
         let backup = self.inspect(record).await?;
-        if backup.physical.is_some() {
-            return Err(CouldNotRun::with_hint(
-                "this command takes a dump, and the backup is a base backup",
-                "`redrill run` recovers and proves it; name a dump of the same database for this command",
-            )
-            .into());
-        }
         let mut restored = self.restore(backup, servers, record).await?;
         restored.prove(record, None).await?;
         Ok(restored)
@@ -213,7 +206,10 @@ impl<'a> RestoredBackup<'a> {
             server: cluster.server,
             run: cluster.run,
             databases: cluster.databases.clone(),
-            roles: cluster.backup.contents().roles.clone(),
+            roles: match cluster.backup.physical {
+                Some(_) => self.log.roles.clone(),
+                None => cluster.backup.contents().roles.clone(),
+            },
         };
         RestoredDatabases {
             servers: self.clusters.iter().map(server).collect(),

@@ -81,6 +81,21 @@ impl RowsState {
     }
 }
 
+impl Database {
+    /// Takes out the rows of tables that a recovery empties because they are unlogged, named `schema.table` without quotes.
+    pub fn leave_out<'a>(&mut self, unlogged: impl Iterator<Item = &'a str>) {
+        for named in unlogged {
+            let is_named =
+                |table: &QualifiedName| named == format!("{}.{}", table.schema, table.name);
+            self.rows.retain(|table, _| !is_named(table));
+            self.history.retain(|table, _| !is_named(table));
+            self.not_read.push(format!(
+                "rows of {named}: it is unlogged, so a recovery empties it"
+            ));
+        }
+    }
+}
+
 impl Baseline {
     /// Finds a database by its name; a single one also by another name.
     #[must_use]

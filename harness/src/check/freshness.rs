@@ -22,7 +22,7 @@ use crate::units::{Span, show_counted, show_duration};
 /// header or, where neither has a time, its file says; never with the clock, so that an old backup can
 /// be drilled. A name that carries only a date means that whole day, in UTC: rows may be from
 /// any time of it. A file's own time is when it was finished, so `within` must leave room for the
-/// dump's duration there.
+/// dump's duration there. Of a base backup it is the time of the last transaction that its recovery replays.
 ///
 /// The column is a `date`, `timestamp` or `timestamptz`, or a number of seconds, milliseconds or
 /// microseconds since 1970 with `unit`. Times without a zone are taken for UTC unless `zone` names
@@ -164,6 +164,14 @@ struct BackupTime {
 
 impl BackupTime {
     fn of(backup: &BackupFacts) -> Option<Self> {
+        let replays = backup
+            .physical
+            .as_ref()
+            .is_some_and(|base| base.times.is_some());
+        if let Some(time) = backup.state_time().filter(|_| replays) {
+            let (first, last, words) = (time, time, "the time of its last transaction");
+            return Some(Self { first, last, words });
+        }
         let (time, source) = backup.made?;
         // A name without a time of day means midnight.
         let midnight = time.as_second().rem_euclid(DAY) == 0 && time.subsec_nanosecond() == 0;

@@ -363,6 +363,8 @@ pub struct Inspect {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) decryption: Decryption,
+    #[command(flatten)]
+    pub(crate) recovery: Recovery,
     /// Show no progress.
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -378,6 +380,8 @@ pub struct Doctor {
     pub(crate) backup: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) decryption: Decryption,
+    #[command(flatten)]
+    pub(crate) recovery: Recovery,
     #[command(flatten)]
     pub(crate) work: Work,
 }
@@ -404,6 +408,27 @@ pub struct Decryption {
     pub(crate) decrypt: Option<String>,
 }
 
+/// What a base backup is recovered with, and how far.
+#[derive(Debug, Default, Args)]
+pub struct Recovery {
+    /// The folder of the archived WAL of a base backup. Default: that of the scenario, otherwise only the WAL in the base
+    /// backup.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) wal: Option<PathBuf>,
+    /// Recover a base backup to this time, such as `2026-11-24T20:35:30Z`, or to the restore point of this name. Default:
+    /// `[recovery]` of the scenario, otherwise the end of the WAL.
+    #[arg(long, value_name = "TIME|NAME")]
+    pub(crate) until: Option<String>,
+}
+
+impl Recovery {
+    /// The first option that is given.
+    pub(crate) fn first(&self) -> Option<&'static str> {
+        let wal = self.wal.as_ref().map(|_| "--wal");
+        wal.or_else(|| self.until.as_ref().map(|_| "--until"))
+    }
+}
+
 /// How to restore a backup into a throwaway server.
 #[derive(Debug, Args)]
 pub struct RestoreOptions {
@@ -412,6 +437,8 @@ pub struct RestoreOptions {
     pub(crate) server: Option<Provider>,
     #[command(flatten)]
     pub(crate) decryption: Decryption,
+    #[command(flatten)]
+    pub(crate) recovery: Recovery,
     /// Show no progress.
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::abort::{Abort, Ended, NOT_WRITTEN};
 use super::print::out;
-use super::scenarios::{is_scenario, to_restore};
+use super::scenarios::{is_scenario, not_for_address, to_restore};
 use super::throwaway::with_server;
 use crate::baseline::file::save;
 use crate::baseline::take::{self, TakeOptions};
@@ -54,6 +54,9 @@ pub async fn run(arguments: cli::Baseline, environment: Environment, terminal: T
         ))
     })?;
     if Address::is_one(&arguments.from) {
+        if let Some(option) = arguments.restore.recovery.first() {
+            return Err(Abort::invalid(not_for_address(option)));
+        }
         of_source(&arguments, &environment, append_only).await
     } else {
         of_backup(arguments, environment, append_only, terminal).await
@@ -304,14 +307,21 @@ async fn restored(
         }
         let mut first = open.remove(0);
         let database = read(&mut first, &mut open, append_only.clone()).await;
-        databases.insert(name.clone(), database.map_err(unable)?);
+        let mut database = database.map_err(unable)?;
+        let recovery = restored.log.facts.recovery.as_ref();
+        database.leave_out(
+            recovery
+                .into_iter()
+                .flat_map(|facts| facts.unlogged_in(name)),
+        );
+        databases.insert(name.clone(), database);
         open.push(first);
         for session in open {
             session.close().await;
         }
     }
     Ok(Baseline {
-        taken: facts.made.map_or_else(Timestamp::now, |(made, _)| made),
+        taken: facts.state_time().unwrap_or_else(Timestamp::now),
         from: facts.origin.clone(),
         server: server.facts().version.clone(),
         dump: None,

@@ -26,8 +26,14 @@ const NOT_READY: [&str; 2] = ["NOT READY", "no server was started"];
 pub async fn run(arguments: cli::Doctor, environment: Environment, terminal: Terminal) -> Ended {
     let scenario = match &arguments.backup {
         Some(from) => {
-            let decryption = &arguments.decryption;
-            Some(load_or_make(from, decryption, &environment, terminal)?)
+            let (decryption, recovery) = (&arguments.decryption, &arguments.recovery);
+            Some(load_or_make(
+                from,
+                decryption,
+                recovery,
+                &environment,
+                terminal,
+            )?)
         }
         None => None,
     };

@@ -24,7 +24,8 @@ use crate::{progress, report};
 /// Runs the command.
 pub async fn run(arguments: Inspect, environment: Environment, terminal: Terminal) -> Ended {
     let (from, decryption) = (&arguments.backup, &arguments.decryption);
-    let scenario = load_or_make(from, decryption, &environment, terminal)?;
+    let recovery = &arguments.recovery;
+    let scenario = load_or_make(from, decryption, recovery, &environment, terminal)?;
     let work_dir = &arguments.work.work_dir;
     let run = work_folder(work_dir, &environment)?
         .begin()

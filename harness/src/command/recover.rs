@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::exit_code::Ending;
 use crate::input::Environment;
 use crate::recover::write::{Destination, Format};
-use crate::recover::{NotRecovered, RecoverRequest, Recovered, recover};
+use crate::recover::{Assured, NotRecovered, RecoverRequest, Recovered, recover};
 use crate::redact::Redactor;
 use crate::report::terminal::paper::{Hue, Paper};
 use crate::report::text::line;
@@ -135,9 +135,17 @@ fn summary(recovered: &Recovered, now: Timestamp, width: usize, colour: bool) ->
     let word = paper.paint("RECOVERED", Hue::Green);
     let title = line(&table.name());
     paper.text.push_str(&format!("{word}  {title}\n"));
-    let held = match recovered.rows_in_backup {
-        Some(_) => "as many as in the backup",
-        None => "the backup does not contain an exact number to compare with",
+    let held = match recovered.assured {
+        Assured::AsManyAsInBackup => "as many as in the backup",
+        Assured::WithoutExactNumber => {
+            "the backup does not contain an exact number to compare with"
+        }
+        Assured::Verified => {
+            "read to the end and verified by amcheck; a base backup has no second copy to compare them with"
+        }
+        Assured::Read => {
+            "read to the end, and not verified by amcheck, as `proof` of the scenario says; a base backup has no second copy to compare them with"
+        }
     };
     let partitions = match table.relations.len() - 1 {
         0 => String::new(),
@@ -148,7 +156,9 @@ fn summary(recovered: &Recovered, now: Timestamp, width: usize, colour: bool) ->
         .path
         .as_ref()
         .map_or_else(|| "standard output".to_owned(), |p| p.display().to_string());
-    for (name, value) in [
+    let base = backup.physical.as_ref();
+    let until = base.map(|base| ("recovered", format!("to {}", base.recovered_to())));
+    let mut facts = vec![
         (
             "rows",
             format!("{}{partitions}: {held}", show_counted(written.rows, "row")),
@@ -158,6 +168,9 @@ fn summary(recovered: &Recovered, now: Timestamp, width: usize, colour: bool) ->
         ("backup", backup.origin.clone()),
         ("sha256", backup.sha256.clone()),
         ("taken", view::made_ago(backup, now)),
+    ];
+    facts.extend(until);
+    facts.extend([
         ("database", recovered.database.clone()),
         (
             "restored on",
@@ -170,7 +183,8 @@ fn summary(recovered: &Recovered, now: Timestamp, width: usize, colour: bool) ->
                     .unwrap_or("an unknown version")
             ),
         ),
-    ] {
+    ]);
+    for (name, value) in facts {
         paper.wrap(&format!("{name:<INDENT$}{value}"), 0, INDENT);
     }
     paper.list(

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::abort::Abort;
+use crate::backup::base::is_base_backup;
+use crate::backup::base::settings::{ArchivedWal, Physical, Target};
 use crate::backup::packing::settings::Decrypt;
 use crate::backup::settings::{Composition, OtherBackup, Subject};
 use crate::backup::source::Source;
-use crate::cli::{Decryption, Provider, RestoreOptions, Terminal};
+use crate::cli::{Decryption, Provider, Recovery, RestoreOptions, Terminal};
 use crate::input::secret::SecretText;
 use crate::input::{Diagnostics, Environment, Problem};
 use crate::outcome::ScenarioFacts;
@@ -35,14 +37,16 @@ pub(super) fn is_scenario(path: &Path) -> bool {
 pub(super) fn load_or_make(
     from: &Path,
     decryption: &Decryption,
+    recovery: &Recovery,
     environment: &Environment,
     terminal: Terminal,
 ) -> Result<Scenario, Abort> {
     let mut scenario = match is_scenario(from) {
         true => load(from, environment, terminal)?,
-        false => of_backup(from),
+        false => of_backup(from, recovery),
     };
     set_decryption(&mut scenario.backup, decryption);
+    set_recovery(&mut scenario.backup, recovery).map_err(Abort::invalid)?;
     Ok(scenario)
 }
 
@@ -53,17 +57,26 @@ pub(super) fn to_restore(
     environment: &Environment,
     terminal: Terminal,
 ) -> Result<Scenario, Abort> {
-    let mut scenario = load_or_make(from, &options.decryption, environment, terminal)?;
+    let RestoreOptions {
+        decryption,
+        recovery,
+        ..
+    } = options;
+    let mut scenario = load_or_make(from, decryption, recovery, environment, terminal)?;
     set_provider(&mut scenario.server, options.server);
     Ok(scenario)
 }
 
 /// Makes a scenario to restore a backup.
-pub(super) fn for_backup(path: &Path, options: &RestoreOptions) -> Scenario {
-    let mut scenario = of_backup(path);
+///
+/// # Errors
+/// A mistake of the command line.
+pub(super) fn for_backup(path: &Path, options: &RestoreOptions) -> Result<Scenario, String> {
+    let mut scenario = of_backup(path, &options.recovery);
     set_decryption(&mut scenario.backup, &options.decryption);
+    set_recovery(&mut scenario.backup, &options.recovery)?;
     set_provider(&mut scenario.server, options.server);
-    scenario
+    Ok(scenario)
 }
 
 /// Reads all scenarios; reports the mistakes of all of them at once. `backup` is drilled in place of that of
@@ -169,14 +182,68 @@ pub(super) fn set_decryption(backup: &mut Composition, decryption: &Decryption) 
     }
 }
 
+/// Applies the options of the command line about the recovery of a base backup.
+///
+/// # Errors
+/// The backup is none, or a value has a mistake.
+pub(super) fn set_recovery(backup: &mut Composition, recovery: &Recovery) -> Result<(), String> {
+    let Some(option) = recovery.first() else {
+        return Ok(());
+    };
+    let mut bases = backup.subjects_mut();
+    let Some(base) = bases.find_map(|subject| subject.physical.as_mut()) else {
+        return Err(format!(
+            "`{option}` is for base backups, and the backup of the scenario is a dump, which is of one moment\nhint: leave it out, or name \
+             the folder that pg_basebackup wrote, or a scenario with `[backup.base]`"
+        ));
+    };
+    if let Some(folder) = &recovery.wal {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+        base.wal = Some(ArchivedWal::Folder(folder));
+    }
+    if let Some(target) = target(recovery)? {
+        base.target = target;
+        base.inclusive = true;
+    }
+    Ok(())
+}
+
+/// The target that the command line names; `None` without one.
+///
+/// # Errors
+/// It has a mistake.
+pub(super) fn target(recovery: &Recovery) -> Result<Option<Target>, String> {
+    let until = recovery.until.as_deref();
+    let target = until.map(|until| Target::parse(until).map_err(|why| format!("`--until`: {why}")));
+    target.transpose()
+}
+
+/// That an option for base backups is given with the address of a database.
+pub(super) fn not_for_address(option: &str) -> String {
+    format!(
+        "`{option}` is for base backups, and `--from` is the address of a database\nhint: leave it out, or name the folder that \
+         pg_basebackup wrote"
+    )
+}
+
+/// Whether the backup at `path` is a base backup, or is said to be one.
+pub(super) fn is_base(path: &Path, recovery: &Recovery) -> bool {
+    recovery.first().is_some() || is_base_backup(path)
+}
+
 /// A scenario for a backup that has none.
-fn of_backup(path: &Path) -> Scenario {
+fn of_backup(path: &Path, recovery: &Recovery) -> Scenario {
+    let mut subject = Subject::of(Source::path(path));
+    subject.physical = is_base(path, recovery).then(|| Physical {
+        inclusive: true,
+        ..Physical::default()
+    });
     Scenario {
         every: None,
         controls: Vec::new(),
         facts: ScenarioFacts::default(),
         folder: PathBuf::new(),
-        backup: Composition::One(Box::new(Subject::of(Source::path(path)))),
+        backup: Composition::One(Box::new(subject)),
         companions: Vec::new(),
         pitr: None,
         max_age: None,

@@ -188,6 +188,26 @@ fn other_databases(described: &str, all: &[String]) -> Section {
     section
 }
 
+/// The tables whose rows no check can expect of a base backup.
+fn emptied(unlogged: &[&str]) -> Option<Section> {
+    if unlogged.is_empty() {
+        return None;
+    }
+    let mut section = Section::new(
+        "unlogged tables",
+        "A recovery empties unlogged tables, so nothing is known of their rows.",
+    );
+    section.note(format!(
+        "Not described: the rows of {}.",
+        unlogged.join(", ")
+    ));
+    section.found(format!(
+        "not described, because they are unlogged: the rows of {}",
+        unlogged.join(", ")
+    ));
+    Some(section)
+}
+
 /// Writes a scenario: restores a backup, describes the restored database or else `source`, and runs the checks on the
 /// restored database. The server is left for the teardown.
 ///
@@ -212,8 +232,9 @@ pub async fn from_backup(
     let (server, facts, log) = (restored.server(), &restored.facts, &restored.log);
     let made_roles = restored.settings.made_roles().into_iter();
     let made_roles: Vec<String> = made_roles.map(|role| role.name).collect();
+    let recovery = log.facts.recovery.as_ref();
     let mut origin = Origin {
-        made: facts.made.map(|(made, _)| made),
+        made: facts.state_time(),
         made_roles: made_roles.clone(),
         ..Origin::default()
     };
@@ -238,7 +259,14 @@ pub async fn from_backup(
         }
         (descriptions, baseline) = (vec![description], taken);
     } else {
-        from = restored.backup.name();
+        from = match &facts.physical {
+            Some(base) => format!(
+                "{}, recovered to {}",
+                restored.backup.name(),
+                base.recovered_to()
+            ),
+            None => restored.backup.name(),
+        };
         descriptions = Vec::new();
         baseline = Baseline {
             taken: origin.made.unwrap_or_else(Timestamp::now),
@@ -261,8 +289,14 @@ pub async fn from_backup(
             origin.made_database = made_for.is_some();
             origin.chosen_encoding =
                 made_for.is_some_and(|part| part.contents.database_encoding.is_none());
-            let (mut description, database) =
+            let (mut description, mut database) =
                 read_restored(restored.server_of(&name), &name, &origin).await?;
+            let unlogged = recovery
+                .into_iter()
+                .flat_map(|facts| facts.unlogged_in(&name));
+            let unlogged: Vec<&str> = unlogged.collect();
+            database.leave_out(unlogged.iter().copied());
+            description.sections.extend(emptied(&unlogged));
             if several && MAINTENANCE.contains(&name.as_str()) && !description.has_tables {
                 continue;
             }
@@ -276,7 +310,7 @@ pub async fn from_backup(
     let head = Head {
         name: request.name.clone(),
         from,
-        made: origin.made,
+        made: origin.made.filter(|_| facts.physical.is_none()),
         location: request.location.clone(),
         create_roles: made_roles.clone(),
         database: request.database.clone(),
@@ -298,7 +332,12 @@ pub async fn from_backup(
         && let Some(reason) = state::why_left_out(&descriptions)
         && let (Some(name), Some(description)) = (&counterpart, descriptions.first_mut())
     {
-        let (_, database) = read_restored(restored.server_of(name), name, &origin).await?;
+        let (_, mut database) = read_restored(restored.server_of(name), name, &origin).await?;
+        database.leave_out(
+            recovery
+                .into_iter()
+                .flat_map(|facts| facts.unlogged_in(name)),
+        );
         baseline.from.clone_from(&facts.origin);
         baseline.databases = [(name.clone(), database)].into();
         save(&file, &baseline).map_err(CouldNotRun::new)?;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::block::{Value, commented, quote};
+use crate::backup::base::settings::Target;
 use crate::backup::bundle::is_directory_archive;
 use crate::backup::packing::{Keys, Unpacked};
 use crate::backup::source::globals::{Suggestion, suggest};
@@ -34,6 +35,17 @@ pub struct BackupLocation {
     identity: Option<String>,
     /// The command that decrypts.
     command: Vec<String>,
+    /// How it is recovered, where it is a base backup.
+    base: Option<BaseLocation>,
+}
+
+/// How a base backup is recovered, as the scenario has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct BaseLocation {
+    /// The folder of the archived WAL.
+    wal: Option<String>,
+    /// The key and the value of the target; `None` for the end of the WAL.
+    target: Option<String>,
 }
 
 /// Where one of several backups is.
@@ -102,6 +114,39 @@ impl BackupLocation {
         location
     }
 
+    /// The base backup at `path`, its archived WAL and the target of its recovery, for a scenario in `folder`.
+    #[must_use]
+    pub fn base(path: &Path, wal: Option<&Path>, target: &Target, folder: &Path) -> Self {
+        let shown = |path: &Path| {
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            relative(&absolute, folder).display().to_string()
+        };
+        let mut location = Self::of(path, folder);
+        let target = written(target);
+        // A later base backup begins after a fixed target.
+        if target.is_some() || location.key == "path" {
+            (location.key, location.value) = ("path", shown(path));
+            location.comment = None;
+        } else {
+            location.comment = Some(
+                "The newest by the time in its name. If a base backup is taken every night, add `max-age = \"26h\"` to `[backup]`: the \
+                 drill then fails if one is missing."
+                    .to_owned(),
+            );
+        }
+        location.base = Some(BaseLocation {
+            wal: wal.map(shown),
+            target,
+        });
+        location
+    }
+
+    /// Whether it is a base backup.
+    #[must_use]
+    pub const fn is_base(&self) -> bool {
+        self.base.is_some()
+    }
+
     /// The newest of each of these streams in `backups`, for a scenario in `folder`.
     #[must_use]
     pub fn several(backups: &Path, streams: &[String], folder: &Path) -> Self {
@@ -148,7 +193,10 @@ impl BackupLocation {
     /// Writes `[backup]`.
     #[must_use]
     pub fn write(&self) -> String {
-        let mut text = String::from("\n[backup]\n");
+        let mut text = match &self.base {
+            Some(_) => String::from("\n[backup.base]\n"),
+            None => String::from("\n[backup]\n"),
+        };
         if let Some(comment) = &self.comment {
             text.push_str(&commented(comment));
         }
@@ -173,6 +221,9 @@ impl BackupLocation {
             let words: Value = self.command.clone().into();
             let _ = write!(text, "\n[backup.decrypt]\n{}\n", words.write("command"));
         }
+        if let Some(base) = &self.base {
+            base.write(&mut text);
+        }
         text
     }
 
@@ -191,6 +242,34 @@ impl BackupLocation {
             let _ = writeln!(text, "globals = {}", quote(globals));
         }
     }
+}
+
+impl BaseLocation {
+    /// Writes `[backup.wal]` and `[recovery]`.
+    fn write(&self, text: &mut String) {
+        match &self.wal {
+            Some(wal) => {
+                let _ = write!(text, "\n[backup.wal]\npath = {}\n", quote(wal));
+            }
+            None => text.push_str(&commented(
+                "Only the WAL in the base backup is replayed. Archived WAL: `[backup.wal]` with the folder that `archive_command` writes to.",
+            )),
+        }
+        text.push_str("\n[recovery]\n");
+        text.push_str(self.target.as_deref().unwrap_or("target = \"latest\"\n"));
+    }
+}
+
+/// The target of a recovery as `[recovery]` has it; `None` for the end of the WAL.
+fn written(target: &Target) -> Option<String> {
+    Some(match target {
+        Target::Latest => return None,
+        Target::Immediate => "target = \"immediate\"\n".to_owned(),
+        Target::Time(time) => format!("time = {time}\n"),
+        Target::Lsn(lsn) => format!("lsn = \"{lsn}\"\n"),
+        Target::Transaction(transaction) => format!("transaction = {transaction}\n"),
+        Target::Name(name) => format!("name = {}\n", quote(name)),
+    })
 }
 
 /// The file of roles next to a dump that contains none, as `globals` names it.
@@ -235,6 +314,8 @@ fn relative(path: &Path, folder: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backup::settings::Composition;
+    use crate::input::Environment;
     use rstest::rstest;
 
     #[rstest]
@@ -309,6 +390,43 @@ mod tests {
         let written =
             globals.map_or_else(String::new, |globals| format!("globals = \"{globals}\"\n"));
         assert!(location.write().ends_with(&written), "{}", location.write());
+    }
+
+    #[rstest]
+    #[case::latest(Target::Latest, "newest = \"base-*\"", "target = \"latest\"")]
+    #[case::time(
+        Target::Time("2026-11-24T20:35:30.5Z".parse().unwrap()),
+        "path = \"base-2026-11-25\"",
+        "time = 2026-11-24T20:35:30.5Z"
+    )]
+    #[case::name(
+        Target::Name("it \"is\" ok".to_owned()),
+        "path = \"base-2026-11-25\"",
+        "name = 'it \"is\" ok'"
+    )]
+    fn a_base_backup_has_its_wal_and_target(
+        #[case] target: Target,
+        #[case] backup: &str,
+        #[case] recovery: &str,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        for name in ["base-2026-11-24", "base-2026-11-25", "wal"] {
+            std::fs::create_dir(folder.join(name)).unwrap();
+        }
+        let (path, wal) = (folder.join("base-2026-11-25"), folder.join("wal"));
+        let text = BackupLocation::base(&path, Some(&wal), &target, &folder).write();
+        let rest = format!("{backup}\n\n[backup.wal]\npath = \"wal\"\n\n[recovery]\n{recovery}\n");
+        assert!(text.starts_with("\n[backup.base]\n"), "{text}");
+        assert!(text.ends_with(&rest), "{text}");
+        let scenario = format!("schema = 1\nname = \"x\"\n{text}");
+        let read =
+            crate::scenario::parse(&folder.join("x.toml"), &scenario, &Environment::default());
+        let scenario = read.map_err(|mistakes| mistakes.render(false)).unwrap();
+        let Composition::One(subject) = scenario.backup else {
+            panic!("one backup")
+        };
+        assert_eq!(subject.physical.unwrap().target, target);
     }
 
     #[test]

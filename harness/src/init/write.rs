@@ -113,7 +113,7 @@ impl Head {
         }
         let _ = write!(text, "\nschema = 1\nname = {}\n", quote(&self.name));
         text.push_str(&self.location.write());
-        if !may_shrink.is_empty() {
+        if !may_shrink.is_empty() && !self.location.is_base() {
             text.push_str("\n[backup.previous]\n");
             text.push_str(&commented(
                 "Guessed: rows of these tables are removed regularly, as their names suggest, with such rows by ON DELETE CASCADE, or with old \

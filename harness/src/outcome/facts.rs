@@ -229,6 +229,16 @@ pub struct BackupFacts {
     pub physical: Option<PhysicalFacts>,
 }
 
+impl BackupFacts {
+    /// The moment that the restored rows are of: of a base backup, that of the last transaction that its recovery replays.
+    #[must_use]
+    pub fn state_time(&self) -> Option<Timestamp> {
+        let made = self.made.map(|(made, _)| made);
+        let replayed = self.physical.as_ref().and_then(|base| base.times);
+        replayed.map(|(_, last)| last).max(made)
+    }
+}
+
 /// A base backup, and the WAL up to the target of its recovery.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PhysicalFacts {
@@ -282,6 +292,18 @@ pub struct FetchFacts {
 }
 
 impl PhysicalFacts {
+    /// `the end of the WAL, with transactions up to 2026-11-24T20:35:30Z`.
+    #[must_use]
+    pub fn recovered_to(&self) -> String {
+        match self.times {
+            Some((_, last)) => format!("{}, with transactions up to {last}", self.target),
+            None => format!(
+                "{}, without a transaction after the base backup",
+                self.target
+            ),
+        }
+    }
+
     /// `1 204 files of 46 MiB, 5 segments of WAL`.
     #[must_use]
     pub fn contents(&self) -> String {

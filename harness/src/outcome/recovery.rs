@@ -28,6 +28,13 @@ pub struct RecoveryFacts {
 }
 
 impl RecoveryFacts {
+    /// Unlogged tables of a database, as `schema.table` without quotes.
+    pub fn unlogged_in(&self, database: &str) -> impl Iterator<Item = &str> {
+        let of = format!("{database}: ");
+        let all = self.unlogged.iter();
+        all.filter_map(move |table| table.strip_prefix(&of))
+    }
+
     /// Bytes of WAL per second.
     #[must_use]
     pub fn rate(&self) -> Option<u64> {

@@ -1,12 +1,14 @@
 //! Finds the database of a backup that contains a table, and the number of its rows; suggests similar
-//! names.
+//! names. What a base backup contains is only known of the recovered server.
 
 use std::collections::BTreeSet;
 
 use crate::backup::Backup;
+use crate::database::{DatabaseError, Session, Terms};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::restore::settings::Restore;
 use crate::restore::target;
+use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
 use crate::stage::Stopped;
 use crate::units::show_counted;
@@ -67,9 +69,45 @@ impl Rows {
     }
 }
 
-/// All tables of the backup with the databases that they are restored into.
-fn tables(backup: &Backup, settings: &Restore) -> BTreeSet<(String, QualifiedName)> {
-    let mut all = BTreeSet::new();
+/// Tables with the databases that they are restored into.
+pub(super) type Tables = BTreeSet<(String, QualifiedName)>;
+
+/// Databases that can be connected to.
+const DATABASES: &str = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname";
+
+/// Tables of users in a database.
+const TABLES: &str = "
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
+
+/// All tables of a recovered server.
+pub(super) async fn on_server(server: &ThrowawayServer) -> Result<Tables, CouldNotRun> {
+    let unable = |error: DatabaseError| {
+        CouldNotRun::new(format!(
+            "cannot read the tables of the recovered server: {error}"
+        ))
+    };
+    let mut all = Tables::new();
+    let mut session = server.session("template1").await.map_err(unable)?;
+    let databases = session.rows(DATABASES).await.map_err(unable)?;
+    session.close().await;
+    for database in databases.into_iter().flatten().flatten() {
+        let terms = Terms::default();
+        let session = Session::superuser(server.endpoint(), &database, &terms).await;
+        let mut session = session.map_err(unable)?;
+        for row in session.rows(TABLES).await.map_err(unable)? {
+            if let Ok([Some(schema), Some(name)]) = <[Option<String>; 2]>::try_from(row) {
+                all.insert((database.clone(), QualifiedName { schema, name }));
+            }
+        }
+        session.close().await;
+    }
+    Ok(all)
+}
+
+/// All tables of a dump.
+pub(super) fn in_dump(backup: &Backup, settings: &Restore) -> Tables {
+    let mut all = Tables::new();
     for part in &backup.parts {
         let own = target::database_of(part, settings).unwrap_or_else(|| "postgres".to_owned());
         let contents = &part.contents;
@@ -81,17 +119,15 @@ fn tables(backup: &Backup, settings: &Restore) -> BTreeSet<(String, QualifiedNam
     all
 }
 
-/// Finds the database of the table.
+/// Finds the database of the table among all tables.
 pub(super) fn database(
-    backup: &Backup,
-    settings: &Restore,
+    all: &Tables,
     table: &QualifiedName,
     wanted: Option<&str>,
 ) -> Result<String, CouldNotRun> {
     let absent = |what: &str, why: &str, hint: String| {
         CouldNotRun::with_hint(format!("{what} cannot be recovered: {why}"), hint)
     };
-    let all = tables(backup, settings);
     let databases: BTreeSet<&str> = all.iter().map(|(database, _)| database.as_str()).collect();
     if let Some(wanted) = wanted
         && !databases.contains(wanted)

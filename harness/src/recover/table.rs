@@ -15,6 +15,10 @@ const COUNT_WITHIN: std::time::Duration = std::time::Duration::from_secs(3600);
 pub struct Table {
     /// The table and all its partitions, the table first.
     pub relations: Vec<QualifiedName>,
+    /// OIDs of those on the server.
+    pub(super) oids: Vec<String>,
+    /// Those of them that are unlogged.
+    pub unlogged: Vec<QualifiedName>,
     /// Columns that can be loaded, in order; generated columns are computed again.
     pub columns: Vec<String>,
     /// Whether it is partitioned; its rows are then those of its partitions.
@@ -44,7 +48,7 @@ WITH RECURSIVE tree AS (
       JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
       JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
      WHERE c.relispartition)
-SELECT n.nspname, c.relname, c.relkind, c.oid::pg_catalog.text
+SELECT n.nspname, c.relname, c.relkind, c.oid::pg_catalog.text, c.relpersistence = 'u'
   FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  ORDER BY t.depth, 1, 2";
@@ -97,6 +101,9 @@ SELECT CASE WHEN w.class = 'pg_catalog.pg_namespace'::pg_catalog.regclass
    AND NOT (w.class = 'pg_catalog.pg_class'::pg_catalog.regclass
             AND w.oid IN (SELECT i.indexrelid FROM pg_catalog.pg_index i))
 UNION
+SELECT 'tablespace ' || pg_catalog.quote_ident(s.spcname)
+  FROM pg_catalog.pg_class c JOIN relations x ON x.oid = c.oid JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+UNION
 SELECT 'role ' || pg_catalog.quote_ident(r.rolname)
   FROM pg_catalog.pg_roles r
  WHERE r.oid IN (SELECT c.relowner FROM pg_catalog.pg_class c JOIN relations x ON x.oid = c.oid
@@ -143,16 +150,17 @@ pub(super) async fn read(
         .rows(&RELATIONS.replace("{name}", &name.literal()))
         .await
         .map_err(unable)?;
-    let found: Vec<(QualifiedName, String, String)> = rows
+    let found: Vec<(QualifiedName, String, String, bool)> = rows
         .into_iter()
-        .filter_map(|row| match <[Option<String>; 4]>::try_from(row) {
-            Ok([Some(schema), Some(name), Some(kind), Some(oid)]) => {
-                Some((QualifiedName { schema, name }, kind, oid))
+        .filter_map(|row| match <[Option<String>; 5]>::try_from(row) {
+            Ok([Some(schema), Some(name), Some(kind), Some(oid), unlogged]) => {
+                let unlogged = unlogged.as_deref() == Some("t");
+                Some((QualifiedName { schema, name }, kind, oid, unlogged))
             }
             _ => None,
         })
         .collect();
-    let Some((_, kind, root)) = found.first() else {
+    let Some((_, kind, root, _)) = found.first() else {
         return Err(Stopped::failed(
             format!("{name} is in the backup and not in the restored database"),
             vec![
@@ -164,7 +172,7 @@ pub(super) async fn read(
     };
     if let Some((foreign, ..)) = found
         .iter()
-        .find(|(_, kind, _)| !matches!(kind.as_str(), "r" | "p"))
+        .find(|(_, kind, ..)| !matches!(kind.as_str(), "r" | "p"))
     {
         return Err(CouldNotRun::with_hint(
             format!("{foreign} contains no rows of its own: it is a view or a foreign table"),
@@ -174,8 +182,8 @@ pub(super) async fn read(
     }
     let partitioned = kind == "p";
     let only = if partitioned { "" } else { "ONLY " };
-    let oids: Vec<&str> = found.iter().map(|(.., oid)| oid.as_str()).collect();
-    let oids = oids.join(", ");
+    let listed: Vec<&str> = found.iter().map(|(_, _, oid, _)| oid.as_str()).collect();
+    let oids = listed.join(", ");
     let columns = COLUMNS.replace("{oid}", root);
     let table = Table {
         columns: names(&mut session, &columns).await.map_err(unable)?,
@@ -193,6 +201,12 @@ pub(super) async fn read(
         not_with_it: names(&mut session, &NOT_WITH_IT.replace("{oids}", &oids))
             .await
             .map_err(unable)?,
+        oids: listed.into_iter().map(str::to_owned).collect(),
+        unlogged: found
+            .iter()
+            .filter(|(.., unlogged)| *unlogged)
+            .map(|(name, ..)| name.clone())
+            .collect(),
         relations: found.into_iter().map(|(name, ..)| name).collect(),
     };
     session.close().await;

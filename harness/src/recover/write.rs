@@ -341,6 +341,9 @@ fn header(job: &Job<'_>) -> String {
     if let Some((made, _)) = job.backup.made {
         lines.push(format!("made: {made}"));
     }
+    if let Some(base) = &job.backup.physical {
+        lines.push(format!("recovered to {}", base.recovered_to()));
+    }
     let partitions = table.relations.len() - 1;
     let within = match partitions {
         0 => String::new(),

@@ -257,10 +257,14 @@ impl<'a> Copies<'a> {
         let program = self.settings.program(command);
         let role = [self.settings.role.as_str()].into_iter();
         if let Some(finding) = find_missing_role(&view, role).await? {
-            return Err(CouldNotRun::with_hint(
-                format!("{}: {}", self.settings.role, finding.actual),
-                "name a role of the backup in `role` of `[rehearse]`, or create it with `[[restore.role]]`",
-            ));
+            let hint = match &restored.facts.physical {
+                Some(_) => "name a role of the cluster in `role` of `[rehearse]`",
+                None => {
+                    "name a role of the backup in `role` of `[rehearse]`, or create it with `[[restore.role]]`"
+                }
+            };
+            let reason = format!("{}: {}", self.settings.role, finding.actual);
+            return Err(CouldNotRun::with_hint(reason, hint));
         }
         sessions.end().await;
         let folder = socket_folder(copy.run)?;

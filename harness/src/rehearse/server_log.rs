@@ -134,7 +134,8 @@ pub(super) fn hidden(why: String) -> CouldNotRun {
 
 async fn open(server: &ThrowawayServer) -> Result<Session, CouldNotRun> {
     let endpoint = server.endpoint();
-    Ok(Session::superuser(endpoint, "postgres", &Terms::default()).await?)
+    // A recovered cluster may have no `postgres`.
+    Ok(Session::superuser(endpoint, "template1", &Terms::default()).await?)
 }
 
 async fn resets(session: &mut Session) -> Result<Vec<String>, CouldNotRun> {

@@ -242,6 +242,9 @@ fn scenario(
                 .hint("use `restore-within`, which is judged on the recovery"),
             );
         }
+        if is_physical {
+            refuse_of_dumps(&restore, text, problems);
+        }
         if let (Some(place), false) = (place_of_pitr, is_physical) {
             problems.push(
                 Problem::at(place, "`[pitr]` is for base backups")
@@ -421,6 +424,52 @@ fn roles(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
             place => place,
         };
         problems.push(Problem::at(place, what).hint("list each role once in `[[restore.role]]`"));
+    }
+}
+
+/// Refuses settings of a restore that have no effect on a recovery.
+fn refuse_of_dumps(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
+    let settings = [
+        (
+            "role",
+            !restore.made_roles().is_empty(),
+            "a base backup contains all roles",
+        ),
+        (
+            "stub",
+            !restore.stub.is_empty(),
+            "a base backup needs the extensions of its cluster",
+        ),
+        (
+            "tolerate",
+            !restore.tolerate.is_empty(),
+            "a recovery has no errors of single statements",
+        ),
+        (
+            "databases",
+            !restore.databases.is_empty(),
+            "databases of a base backup keep their names",
+        ),
+        (
+            "method",
+            restore.method != Method::Auto,
+            "a server recovers a base backup by itself",
+        ),
+        (
+            "jobs",
+            restore.jobs.is_some(),
+            "a server recovers a base backup by itself",
+        ),
+    ];
+    for (key, is_set, why) in settings {
+        if is_set {
+            let place = match span_of(text, &format!("restore.{key}")) {
+                place if place.is_empty() => span_of(text, "restore"),
+                place => place,
+            };
+            let problem = Problem::at(place, format!("`{key}` is for dumps: {why}"));
+            problems.push(problem.hint(format!("remove `{key}` from `[restore]`")));
+        }
     }
 }
 

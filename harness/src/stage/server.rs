@@ -27,10 +27,10 @@ pub async fn server(
     if let Some(error) = older(scenario, backup) {
         return unable(error.into());
     }
-    let rehearses = context.rehearse && scenario.rehearse.is_some();
-    if let Some(error) = unrecoverable(scenario, backup, rehearses) {
+    if let Some(error) = unrecoverable(scenario, backup) {
         return unable(error.into());
     }
+    let rehearses = context.rehearse && scenario.rehearse.is_some();
     let groups = backup.by_server();
     let neighbours = groups.len().saturating_sub(1) as u64;
     for (number, (name, _)) in groups.iter().enumerate() {
@@ -181,14 +181,8 @@ fn older(scenario: &Scenario, backup: &Backup) -> Option<CouldNotRun> {
 }
 
 /// Why a base backup cannot be recovered on the server that the scenario asks for.
-fn unrecoverable(scenario: &Scenario, backup: &Backup, rehearses: bool) -> Option<CouldNotRun> {
+fn unrecoverable(scenario: &Scenario, backup: &Backup) -> Option<CouldNotRun> {
     let base = backup.physical.as_ref()?;
-    if rehearses {
-        return Some(CouldNotRun::with_hint(
-            "a rehearsal on a recovered cluster is not part of this version",
-            "rehearse with a dump of the same database",
-        ));
-    }
     if scenario
         .server
         .major
@@ -210,7 +204,7 @@ fn unrecoverable(scenario: &Scenario, backup: &Backup, rehearses: bool) -> Optio
     }
     if base.superuser.is_none() {
         return Some(CouldNotRun::with_hint(
-            "no superuser that may log in was found in the base backup, so nobody could look at the recovered server",
+            "no superuser that may log in was found in the base backup, so nobody could connect to the recovered server",
             "`ALTER ROLE postgres LOGIN` on the source, before the next base backup",
         ));
     }

@@ -215,6 +215,35 @@ fn every_test_says_what_became_of_its_part() {
     assert_eq!(project.left(), [""; 0]);
 }
 
+/// The stages of a recovery and its checks are tests like those of a dump.
+#[test]
+fn every_test_of_a_recovered_backup_says_what_became_of_its_part() {
+    let (base, wal) = crate::drill::physical::good();
+    let scenario = format!(
+        "schema = 1\nname = \"shop\"\n[server.local]\n[backup.base]\npath = {base:?}\n[backup.wal]\npath = {wal:?}\n\
+         [[check.row-count]]\nname = \"orders\"\ntable = \"public.orders\"\nexact = 100\n\
+         [[check.row-count]]\nname = \"many orders\"\ntable = \"public.orders\"\nmin = 101\n"
+    );
+    let project = Project::with(&scenario);
+    let output = project.start(None, &[]).wait_with_output().unwrap();
+    let shown = text(&output);
+    for (name, word) in [
+        ("shop::stage/restore", "ok"),
+        ("shop::stage/proof", "ok"),
+        ("shop::row-count/orders", "ok"),
+        ("shop::row-count/many-orders", "FAILED"),
+        ("shop::verdict", "FAILED"),
+    ] {
+        let line = shown
+            .lines()
+            .find(|line| line.contains(&format!("{name} ")));
+        let line = line.unwrap_or_else(|| panic!("no line of {name}\n{shown}"));
+        assert!(line.contains(&format!("... {word}")), "{line}\n{shown}");
+    }
+    assert!(shown.contains("expected at least 101 rows"), "{shown}");
+    assert_eq!(project.left(), [""; 0]);
+}
+
 #[test]
 fn a_scenario_is_restored_once_for_all_processes_of_a_run() {
     let project = Project::with(SCENARIO);

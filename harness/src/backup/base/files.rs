@@ -42,6 +42,14 @@ pub enum Layout {
     },
 }
 
+/// Whether a folder is a base backup by the files that only base backups have.
+#[must_use]
+pub fn is_base_backup(folder: &Path) -> bool {
+    ["PG_VERSION", MANIFEST]
+        .iter()
+        .any(|name| folder.join(name).symlink_metadata().is_ok())
+}
+
 impl Layout {
     /// Recognises the form of a backup; `None` for a folder that is none.
     ///

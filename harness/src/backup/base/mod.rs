@@ -26,6 +26,7 @@ use jiff::Timestamp;
 
 pub use fetch::Fetcher;
 use files::Layout;
+pub use files::is_base_backup;
 pub use inspect::{Further, inspect};
 pub use lay_out::LaidOut;
 pub use segments::Fetched;

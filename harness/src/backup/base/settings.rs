@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use basebackup::Lsn;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -230,6 +231,37 @@ impl std::fmt::Display for Target {
     }
 }
 
+impl Target {
+    /// The time, or the restore point of this name.
+    ///
+    /// # Errors
+    /// A time without its offset, or a name that no restore point can have.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(time) = text.parse() {
+            return Ok(Self::Time(time));
+        }
+        if text.parse::<DateTime>().is_ok() {
+            return Err(format!(
+                "the time `{text}` has no offset\nhint: write it as `2026-11-24T20:35:30Z`, in UTC, or as `2026-11-24T21:35:30+01:00`"
+            ));
+        }
+        match is_name_of_restore_point(text) {
+            true => Ok(Self::Name(text.to_owned())),
+            false => Err(format!("{NAME_OF_RESTORE_POINT}\nhint: {WRITE_NAME}")),
+        }
+    }
+}
+
+/// Whether `pg_create_restore_point` takes such a name.
+fn is_name_of_restore_point(name: &str) -> bool {
+    (1..64).contains(&name.len())
+}
+
+/// What is wrong with another name.
+const NAME_OF_RESTORE_POINT: &str = "a restore point has a name of 1 to 63 bytes";
+/// What to do about it.
+const WRITE_NAME: &str = "write the name that `pg_create_restore_point` was called with";
+
 /// Where archived WAL is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArchivedWal {
@@ -280,15 +312,10 @@ impl Recovery {
             );
             problems.push(problem.hint(format!("keep one of them, such as `{}`", given[0])));
         }
-        if self
-            .name
-            .as_deref()
-            .is_some_and(|name| name.is_empty() || name.len() > 63)
+        if let Some(name) = &self.name
+            && !is_name_of_restore_point(name)
         {
-            problems.push(
-                Problem::at(place.clone(), "a restore point has a name of 1 to 63 bytes")
-                    .hint("write the name that `pg_create_restore_point` was called with"),
-            );
+            problems.push(Problem::at(place.clone(), NAME_OF_RESTORE_POINT).hint(WRITE_NAME));
         }
         if self.timeline == Some(0) {
             problems.push(
@@ -327,5 +354,30 @@ impl Recovery {
             } => Target::Immediate,
             _ => Target::Latest,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::utc("2026-11-24T20:35:30Z", Ok("the time 2026-11-24T20:35:30Z"))]
+    #[case::offset("2026-11-24 21:35:30+01", Ok("the time 2026-11-24T20:35:30Z"))]
+    #[case::no_offset("2026-11-24 20:35", Err("no offset"))]
+    #[case::day("2026-11-24", Err("no offset"))]
+    #[case::name("before_release", Ok("the restore point `before_release`"))]
+    #[case::no_name("", Err("1 to 63 bytes"))]
+    fn a_command_line_names_a_time_or_a_restore_point(
+        #[case] text: &str,
+        #[case] expected: Result<&str, &str>,
+    ) {
+        match (Target::parse(text), expected) {
+            (Ok(target), Ok(expected)) => assert_eq!(target.to_string(), expected),
+            (Err(why), Err(expected)) => assert!(why.contains(expected), "{why}"),
+            other => panic!("{text}: {other:?}"),
+        }
     }
 }

@@ -9,6 +9,7 @@ mod several;
 use std::io;
 use std::path::Path;
 
+use super::base::is_base_backup;
 use super::gather::Gather;
 use super::packing::Keys;
 use super::source::{Found, HeaderTime, made, renamed};
@@ -166,7 +167,7 @@ impl Inspection {
 
     /// Inspects a folder: a directory archive, or a bundle.
     fn folder(&self, name: &str, path: &Path) -> Result<Inspected, CouldNotRun> {
-        if path.join("PG_VERSION").exists() || path.join("backup_manifest").exists() {
+        if is_base_backup(path) {
             return Err(CouldNotRun::with_hint(
                 format!("{} is a physical base backup, not a dump", path.display()),
                 "name it by `path` or `newest` in `[backup.base]`, and its archived WAL in `[backup.wal]`",

@@ -8,6 +8,7 @@ use toml::de::DeValue;
 
 use super::SOURCES;
 use crate::input::Problem;
+use crate::input::decode::Table;
 use crate::input::table::key_span;
 
 /// Keys that are about the file that a source gives.
@@ -41,10 +42,11 @@ pub fn replace_source(
                 "let a variable name the file of a part: `path = \"${USERS_DUMP}\"`, or its folder: `newest = \"${BACKUPS}/users-*.dump\"`",
             ));
         }
+        let is_base = table.contains_key("base");
         for key in SOURCES.iter().chain(OF_THE_FILE) {
             table.remove(*key);
         }
-        let mut set = |name: &'static str, path: &Path| {
+        let set = |table: &mut Table<'_>, name: &'static str, path: &Path| {
             // It names no variable.
             let path = path.display().to_string().replace("${", "$${");
             let key = Spanned::new(span.clone(), name.into());
@@ -54,9 +56,16 @@ pub fn replace_source(
                 Spanned::new(span.clone(), DeValue::String(path.into())),
             );
         };
-        set("path", other.path);
+        if is_base {
+            let mut base = Table::new();
+            set(&mut base, "path", other.path);
+            let key = Spanned::new(span.clone(), "base".into());
+            table.insert(key, Spanned::new(span.clone(), DeValue::Table(base)));
+        } else {
+            set(table, "path", other.path);
+        }
         if let Some(globals) = other.globals {
-            set("globals", globals);
+            set(table, "globals", globals);
         }
     }
     Ok(())

@@ -142,7 +142,7 @@ pub enum At {
     /// Now, when the drill runs.
     #[default]
     Drill,
-    /// When the backup was made.
+    /// When the backup was made; of a base backup, its last transaction.
     Backup,
 }
 
@@ -355,13 +355,10 @@ impl Partition {
     ) -> Result<Date, CouldNotRun> {
         let now = match self.at.unwrap_or_default() {
             At::Drill => Timestamp::now(),
-            At::Backup => {
-                let (made, _) = restored.backup.made.as_ref().ok_or_else(|| {
-                    CouldNotRun::new("nothing says when the backup was made")
-                        .hint("put the date into the file's name, or leave out `at = \"backup\"`")
-                })?;
-                *made
-            }
+            At::Backup => restored.backup.state_time().ok_or_else(|| {
+                CouldNotRun::new("nothing says when the backup was made")
+                    .hint("put the date into the file's name, or leave out `at = \"backup\"`")
+            })?,
         };
         let zone = self.time_zone.as_deref().unwrap_or("UTC");
         let sql = NOW

@@ -14,7 +14,7 @@ use crate::cleanup::Run;
 use crate::cli::{self, Terminal};
 use crate::command::abort::{Abort, Ended, NOT_WRITTEN};
 use crate::command::print::out;
-use crate::command::scenarios::{for_backup, set_decryption};
+use crate::command::scenarios::{for_backup, is_base, not_for_address, set_decryption, target};
 use crate::command::throwaway::with_server;
 use crate::context::Context;
 use crate::exit_code::Ending;
@@ -66,7 +66,8 @@ async fn make(
 ) -> Result<GeneratedScenario, Stopped> {
     let backup = |path: &Path| {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut scenario = for_backup(&path, &arguments.restore);
+        let scenario = for_backup(&path, &arguments.restore);
+        let mut scenario = scenario.map_err(CouldNotRun::new)?;
         scenario.restore.database.clone_from(&request.database);
         let globals = &request.location.globals;
         for subject in scenario.backup.subjects_mut() {
@@ -78,10 +79,12 @@ async fn make(
             scenario.backup = Composition::Parts(Parts::newest(patterns));
             set_decryption(&mut scenario.backup, &arguments.restore.decryption);
         }
-        scenario
+        Ok::<_, CouldNotRun>(scenario)
     };
     match from {
-        From::Backup(path) => from_backup(request, backup(path), context, run, servers, None).await,
+        From::Backup(path) => {
+            from_backup(request, backup(path)?, context, run, servers, None).await
+        }
         From::Source(address, dump) => {
             let address = Address::parse(address, &context.redactor).map_err(CouldNotRun::new)?;
             let mut source = Source::connect(address).await?;
@@ -92,7 +95,7 @@ async fn make(
             };
             let made = match dump {
                 Some(path) => {
-                    from_backup(request, backup(path), context, run, servers, Some(open)).await
+                    from_backup(request, backup(path)?, context, run, servers, Some(open)).await
                 }
                 None => from_source(request, open, &context.environment)
                     .await
@@ -116,13 +119,26 @@ fn parse(arguments: &cli::Init) -> Result<(From, InitRequest), String> {
             folder.display()
         ));
     }
+    let recovery = &arguments.restore.recovery;
+    let located = |path: &Path| {
+        if !is_base(path, recovery) {
+            return Ok(BackupLocation::of(path, folder));
+        }
+        let wal = recovery.wal.as_deref().map(existing).transpose()?;
+        let target = target(recovery)?.unwrap_or_default();
+        let base = BackupLocation::base(path, wal.as_deref(), &target, folder);
+        Ok::<_, String>(base)
+    };
     let (from, location, name) = if Address::is_one(&arguments.from) {
         let redactor = Redactor::default();
         let address =
             Address::parse(&arguments.from, &redactor).map_err(|why| redactor.clean(&why))?;
         let location = match &arguments.backup {
-            Some(path) => existing(path).map(|path| BackupLocation::of(&path, folder))?,
-            None => BackupLocation::later(),
+            Some(path) => existing(path).and_then(|path| located(&path))?,
+            None => match recovery.first() {
+                Some(option) => return Err(not_for_address(option)),
+                None => BackupLocation::later(),
+            },
         };
         let path = address.shown().split('?').next().unwrap_or_default();
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -139,7 +155,9 @@ fn parse(arguments: &cli::Init) -> Result<(From, InitRequest), String> {
             );
         }
         let mut path = existing(Path::new(&arguments.from))?;
-        if let Some(streams) = newest::several_of_folder(&path) {
+        if is_base(&path, recovery) {
+            (From::Backup(path.clone()), located(&path)?, stem(&path))
+        } else if let Some(streams) = newest::several_of_folder(&path) {
             let location = BackupLocation::several(&path, &streams, folder);
             (From::Backup(path.clone()), location, stem(&path))
         } else {

@@ -1,9 +1,10 @@
 //! Verifies tables, and indexes against their tables, by `amcheck`, whose extension is created in a transaction that is rolled back.
 
-use super::{Recovered, fault};
+use super::{Recovered, Which, fault};
 use crate::database::{DatabaseError, Session};
 use crate::outcome::{ClusterFacts, CouldNotRun, Finding, NotTested};
 use crate::proof::Proof;
+use crate::server::ThrowawayServer;
 use crate::sql::{quote_ident, quote_literal};
 use crate::units::{listed, show_counted};
 
@@ -18,7 +19,7 @@ SELECT c.oid, n.nspname, c.relname
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_am a ON a.oid = c.relam
- WHERE c.relkind IN ('r', 'm', 't') AND c.relpersistence <> 't' AND a.amname = 'heap'
+ WHERE c.relkind IN ('r', 'm', 't') AND c.relpersistence <> 't' AND a.amname = 'heap' AND ({which})
  ORDER BY 2, 3";
 
 /// Indexes that the server uses, with their access method.
@@ -50,16 +51,51 @@ pub(super) async fn verify(
     facts: &mut ClusterFacts,
     proof: &mut Proof,
 ) -> Result<(), CouldNotRun> {
+    begin(session, database, recovered.server).await?;
+    tables(session, database, Which::All, facts, proof).await?;
+    indexes(session, database, recovered, facts, proof).await?;
+    session.run("ROLLBACK").await?;
+    Ok(())
+}
+
+/// Verifies some tables of a database.
+///
+/// # Errors
+/// As those of [`verify`].
+pub(super) async fn verify_tables(
+    session: &mut Session,
+    database: &str,
+    server: &ThrowawayServer,
+    which: Which<'_>,
+    proof: &mut Proof,
+) -> Result<(), CouldNotRun> {
+    begin(session, database, server).await?;
+    tables(
+        session,
+        database,
+        which,
+        &mut ClusterFacts::default(),
+        proof,
+    )
+    .await?;
+    session.run("ROLLBACK").await?;
+    Ok(())
+}
+
+/// Begins a transaction that has the functions of amcheck.
+async fn begin(
+    session: &mut Session,
+    database: &str,
+    server: &ThrowawayServer,
+) -> Result<(), CouldNotRun> {
     let not_run = |why: &str| {
         CouldNotRun::with_hint(
-            format!(
-                "the indexes of {database} cannot be compared with their tables by amcheck: {why}"
-            ),
+            format!("the tables of {database} cannot be verified by amcheck: {why}"),
             "`proof = \"counts\"` compares less, and reports say so",
         )
     };
     // Their code would run when the extension is created, and could answer in its place.
-    let is_fired = recovered.server.version() < 170_000 && session.count(TRIGGERS).await? > 0;
+    let is_fired = server.version() < 170_000 && session.count(TRIGGERS).await? > 0;
     if is_fired {
         return Err(not_run(
             "the database has event triggers that run always, which a server before version 17 cannot switch off",
@@ -74,9 +110,6 @@ pub(super) async fn verify(
             false => not_run(&error.to_string()),
         });
     }
-    tables(session, database, facts, proof).await?;
-    indexes(session, database, recovered, facts, proof).await?;
-    session.run("ROLLBACK").await?;
     Ok(())
 }
 
@@ -103,10 +136,11 @@ async fn tried(
 async fn tables(
     session: &mut Session,
     database: &str,
+    which: Which<'_>,
     facts: &mut ClusterFacts,
     proof: &mut Proof,
 ) -> Result<(), CouldNotRun> {
-    for row in session.rows(TABLES).await? {
+    for row in session.rows(&which.within(TABLES)).await? {
         let [Some(oid), Some(of), Some(name)] = row.as_slice() else {
             continue;
         };

@@ -86,6 +86,57 @@ pub async fn prove(recovered: &Recovered<'_>, level: Level) -> Result<Proof, Cou
     Ok(proof)
 }
 
+/// Reads some tables of a recovered database to their end and verifies them by amcheck, as the proof of the whole cluster does; their
+/// indexes only have as many rows. `oids` are those of tables with storage, or of partitioned ones, which have no rows of their own.
+///
+/// # Errors
+/// As those of [`prove`].
+pub async fn verify_tables(
+    server: &ThrowawayServer,
+    database: &str,
+    oids: &[String],
+) -> Result<Vec<Finding>, CouldNotRun> {
+    let (which, mut proof) = (Which::Some(oids), Proof::default());
+    let mut session = open(server, database).await?;
+    let of = (database, which, Level::Full);
+    read::tables(
+        &mut session,
+        server,
+        of,
+        &mut ClusterFacts::default(),
+        &mut proof,
+    )
+    .await?;
+    amcheck::verify_tables(&mut session, database, server, which, &mut proof).await?;
+    session.close().await;
+    Ok(proof.findings)
+}
+
+/// Tables that are read.
+#[derive(Debug, Clone, Copy)]
+enum Which<'a> {
+    /// All of them.
+    All,
+    /// Those with these OIDs, and what is stored outside of their rows.
+    Some(&'a [String]),
+}
+
+impl Which<'_> {
+    /// A query of relations `c`, of these tables.
+    fn within(self, query: &str) -> String {
+        let condition = match self {
+            Self::All => "true".to_owned(),
+            Self::Some(oids) => {
+                let some = format!("ARRAY[{}]::pg_catalog.oid[]", oids.join(", "));
+                format!(
+                    "c.oid = ANY ({some}) OR c.oid IN (SELECT o.reltoastrelid FROM pg_catalog.pg_class o WHERE o.oid = ANY ({some}))"
+                )
+            }
+        };
+        query.replace("{which}", &condition)
+    }
+}
+
 /// What of the cluster nothing compares.
 fn not_compared(recovered: &Recovered<'_>, proof: &mut Proof) {
     let mut add = |what: &str, why: &str| {
@@ -146,7 +197,8 @@ async fn prove_database(
         ),
     }
     if matches!(level, Level::Counts | Level::Full) {
-        read::tables(&mut session, server, (database, level), facts, proof).await?;
+        let of = (database, Which::All, level);
+        read::tables(&mut session, server, of, facts, proof).await?;
     }
     if level == Level::Full {
         amcheck::verify(&mut session, database, recovered, facts, proof).await?;

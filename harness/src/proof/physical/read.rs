@@ -1,6 +1,6 @@
 //! Reads every table and large object of a database to its end, with what is stored outside of its rows.
 
-use super::{fault, open};
+use super::{Which, fault, open};
 use crate::database::{DatabaseError, Session};
 use crate::outcome::{ClusterFacts, CouldNotRun, Finding, NotTested};
 use crate::proof::settings::Level;
@@ -24,21 +24,21 @@ SELECT n.nspname, c.relname, c.relkind, c.relispopulated, c.relname = 'pg_largeo
                   AND o.indpred IS NULL AND m.amname = 'btree'
                 ORDER BY o.indisprimary DESC, o.indisunique DESC, o.indexrelid LIMIT 1))
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'm', 'S', 'f') AND c.relpersistence <> 't'
+ WHERE c.relkind IN ('r', 'm', 'S', 'f') AND c.relpersistence <> 't' AND ({which})
  ORDER BY 1, 2";
 
-/// Reads all tables; at the level `counts` their rows are only counted.
+/// Reads tables; at the level `counts` their rows are only counted.
 ///
 /// # Errors
 /// The server ended, or lacks a library.
 pub(super) async fn tables(
     session: &mut Session,
     server: &ThrowawayServer,
-    (database, level): (&str, Level),
+    (database, which, level): (&str, Which<'_>, Level),
     facts: &mut ClusterFacts,
     proof: &mut Proof,
 ) -> Result<(), CouldNotRun> {
-    let relations = session.rows(RELATIONS).await?;
+    let relations = session.rows(&which.within(RELATIONS)).await?;
     let mut foreign = Vec::new();
     for row in relations {
         let [

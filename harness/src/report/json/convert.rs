@@ -165,7 +165,7 @@ impl Scenario {
 }
 
 impl Physical {
-    fn of(base: &outcome::PhysicalFacts) -> Self {
+    pub(super) fn of(base: &outcome::PhysicalFacts) -> Self {
         Self {
             system_identifier: base.system_identifier.clone(),
             files: base.files,

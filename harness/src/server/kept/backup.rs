@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{BackupFacts, TimeSource};
+use crate::report::json::{read_physical, write_physical};
 
 /// The backup of a kept server. Fields are those of [`BackupFacts`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub(super) struct KeptBackup {
     servers: String,
     tables: u64,
     rows: u64,
+    /// As `drill.json` has it.
+    #[serde(default)]
+    physical: Option<serde_json::Value>,
 }
 
 /// How the time of the backup is known.
@@ -62,6 +66,7 @@ impl KeptBackup {
             servers: facts.servers,
             tables: facts.tables,
             rows: facts.rows,
+            physical: (facts.physical.as_ref()).and_then(|base| write_physical(base).ok()),
         }
     }
 
@@ -96,6 +101,7 @@ impl KeptBackup {
             servers: backup.servers,
             tables: backup.tables,
             rows: backup.rows,
+            physical: backup.physical.and_then(read_physical),
             ..BackupFacts::default()
         }
     }

@@ -31,7 +31,7 @@ mod odd;
 mod options;
 mod paperclip;
 mod parallel;
-mod physical;
+pub mod physical;
 mod pick;
 pub mod powernode;
 mod previous;

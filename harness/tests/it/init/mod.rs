@@ -1,7 +1,7 @@
 //! `redrill init`: what it writes is a scenario, holds on what it was written from, and fails on what changed.
 
 mod guesses;
-mod shop;
+pub mod shop;
 
 use std::path::Path;
 

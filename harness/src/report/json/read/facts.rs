@@ -68,7 +68,7 @@ impl Backup {
 }
 
 impl Physical {
-    fn read(self) -> Read<outcome::PhysicalFacts> {
+    pub(in crate::report::json) fn read(self) -> Read<outcome::PhysicalFacts> {
         let times = match (self.first_commit, self.last_commit) {
             (Some(first), Some(last)) => {
                 Some((time("first_commit", &first)?, time("last_commit", &last)?))

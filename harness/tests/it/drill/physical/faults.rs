@@ -12,10 +12,10 @@ use rstest::rstest;
 use super::{Copy, orders};
 
 /// Files of `base.tar.gz`, by path.
-type Files = BTreeMap<String, Vec<u8>>;
+pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// Rewrites `base.tar.gz` and removes the manifest.
-fn edit(copy: &Copy, change: impl FnOnce(&mut Files)) {
+pub fn edit(copy: &Copy, change: impl FnOnce(&mut Files)) {
     let path = copy.path("base/base.tar.gz");
     let mut archive = tar::Archive::new(GzDecoder::new(std::fs::File::open(&path).unwrap()));
     let (mut files, mut folders) = (Files::new(), Vec::new());
@@ -59,7 +59,7 @@ fn holding(files: &Files, text: &[u8], kind: impl Fn(&str) -> bool) -> String {
 }
 
 /// The file of `orders`.
-fn table(files: &Files) -> String {
+pub fn table(files: &Files) -> String {
     holding(files, &[b'x'; 200], |_| true)
 }
 

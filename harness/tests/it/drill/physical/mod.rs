@@ -1,5 +1,6 @@
 //! Base backups that are recovered and proven: each target, both providers, and faults made from a good backup.
 
+mod commands;
 mod faults;
 mod tools;
 
@@ -18,6 +19,11 @@ const MAKE: &str = include_str!("make.sh");
 /// The files of the good backup: `base`, `wal`, and the moments.
 static GOOD: LazyLock<PathBuf> =
     LazyLock::new(|| shared::made_by_postgres(&[CLUSTER, MAKE].concat()));
+
+/// The folders of the good backup and of its WAL.
+pub fn good() -> (PathBuf, PathBuf) {
+    (GOOD.join("base"), GOOD.join("wal"))
+}
 
 /// A copy of the good backup, to be broken.
 struct Copy(tempfile::TempDir);

@@ -363,6 +363,7 @@ fn show(seconds: f64) -> String {
 mod tests {
     use super::*;
     use crate::check::parameters::errors_of;
+    use crate::outcome::PhysicalFacts;
     use rstest::rstest;
 
     fn check(toml: &str) -> Freshness {
@@ -413,6 +414,34 @@ mod tests {
                 expected
             );
         }
+    }
+
+    /// The base backup is of a week before.
+    #[rstest]
+    #[case("2026-05-25T02:00:00Z", 0)]
+    #[case("2026-05-24T23:59:59Z", 1)]
+    fn a_recovered_state_is_as_new_as_its_last_transaction(
+        #[case] newest: &str,
+        #[case] expected: usize,
+    ) {
+        let time = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let base = PhysicalFacts {
+            times: Some((time("2026-05-18T02:00:10Z"), time("2026-05-25T02:00:00Z"))),
+            ..PhysicalFacts::default()
+        };
+        let backup = BackupFacts {
+            made: Some((time("2026-05-18T02:00:00Z"), TimeSource::Header)),
+            physical: Some(base),
+            ..BackupFacts::default()
+        };
+        let seen = NewestRow::Newest {
+            seconds: time(newest).as_second() as f64,
+            of_a_day: false,
+        };
+        let made = BackupTime::of(&backup).unwrap();
+        let table = QualifiedName::parse("a.b").unwrap();
+        let (_, findings) = check("table = 'a.b'").compare(&table, &made, seen);
+        assert_eq!(findings.len(), expected);
     }
 
     #[rstest]

@@ -201,7 +201,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__baseline)
-            opts="-q -h --from --out --with-dump --pg-dump --append-only --force --server --age-identity --decrypt --quiet --work-dir --help"
+            opts="-q -h --from --out --with-dump --pg-dump --append-only --force --server --age-identity --decrypt --wal --until --quiet --work-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -236,6 +236,14 @@ _redrill() {
                     return 0
                     ;;
                 --decrypt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -301,7 +309,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__doctor)
-            opts="-h --age-identity --decrypt --work-dir --help"
+            opts="-h --age-identity --decrypt --wal --until --work-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -312,6 +320,14 @@ _redrill() {
                     return 0
                     ;;
                 --decrypt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -767,7 +783,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__init)
-            opts="-q -h --from --out --name --backup --database --force --server --age-identity --decrypt --quiet --work-dir --help"
+            opts="-q -h --from --out --name --backup --database --force --server --age-identity --decrypt --wal --until --quiet --work-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -805,6 +821,14 @@ _redrill() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --wal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --work-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -817,7 +841,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__inspect)
-            opts="-q -h --json --age-identity --decrypt --quiet --work-dir --help"
+            opts="-q -h --json --age-identity --decrypt --wal --until --quiet --work-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -828,6 +852,14 @@ _redrill() {
                     return 0
                     ;;
                 --decrypt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -927,7 +959,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__recover)
-            opts="-q -h --table --from --out --format --database --force --server --age-identity --decrypt --quiet --work-dir --help"
+            opts="-q -h --table --from --out --format --database --force --server --age-identity --decrypt --wal --until --quiet --work-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -962,6 +994,14 @@ _redrill() {
                     return 0
                     ;;
                 --decrypt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -97,6 +97,8 @@ complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -s q -l quiet 
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c redrill -n "__fish_redrill_using_subcommand inspect" -l age-identity -d 'The identity file of a backup that is encrypted with age' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand inspect" -l decrypt -d 'The command that decrypts: it reads the file from standard input and writes the content to standard output, such as `gpg --batch --decrypt`' -r
+complete -c redrill -n "__fish_redrill_using_subcommand inspect" -l wal -d 'The folder of the archived WAL of a base backup. Default: that of the scenario, otherwise only the WAL in the base backup' -r -F
+complete -c redrill -n "__fish_redrill_using_subcommand inspect" -l until -d 'Recover a base backup to this time, such as `2026-11-24T20:35:30Z`, or to the restore point of this name. Default: `[recovery]` of the scenario, otherwise the end of the WAL' -r
 complete -c redrill -n "__fish_redrill_using_subcommand inspect" -l work-dir -d 'Folder for sockets and data of throwaway servers; its path must be short' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand inspect" -l json -d 'Print everything as JSON'
 complete -c redrill -n "__fish_redrill_using_subcommand inspect" -s q -l quiet -d 'Show no progress'
@@ -112,6 +114,8 @@ container\t'A container without network'
 local\t'Processes of this machine'"
 complete -c redrill -n "__fish_redrill_using_subcommand recover" -l age-identity -d 'The identity file of a backup that is encrypted with age' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand recover" -l decrypt -d 'The command that decrypts: it reads the file from standard input and writes the content to standard output, such as `gpg --batch --decrypt`' -r
+complete -c redrill -n "__fish_redrill_using_subcommand recover" -l wal -d 'The folder of the archived WAL of a base backup. Default: that of the scenario, otherwise only the WAL in the base backup' -r -F
+complete -c redrill -n "__fish_redrill_using_subcommand recover" -l until -d 'Recover a base backup to this time, such as `2026-11-24T20:35:30Z`, or to the restore point of this name. Default: `[recovery]` of the scenario, otherwise the end of the WAL' -r
 complete -c redrill -n "__fish_redrill_using_subcommand recover" -l work-dir -d 'Folder for sockets and data of throwaway servers; its path must be short' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand recover" -l force -d 'Replace FILE if it exists'
 complete -c redrill -n "__fish_redrill_using_subcommand recover" -s q -l quiet -d 'Show no progress'
@@ -126,6 +130,8 @@ container\t'A container without network'
 local\t'Processes of this machine'"
 complete -c redrill -n "__fish_redrill_using_subcommand init" -l age-identity -d 'The identity file of a backup that is encrypted with age' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand init" -l decrypt -d 'The command that decrypts: it reads the file from standard input and writes the content to standard output, such as `gpg --batch --decrypt`' -r
+complete -c redrill -n "__fish_redrill_using_subcommand init" -l wal -d 'The folder of the archived WAL of a base backup. Default: that of the scenario, otherwise only the WAL in the base backup' -r -F
+complete -c redrill -n "__fish_redrill_using_subcommand init" -l until -d 'Recover a base backup to this time, such as `2026-11-24T20:35:30Z`, or to the restore point of this name. Default: `[recovery]` of the scenario, otherwise the end of the WAL' -r
 complete -c redrill -n "__fish_redrill_using_subcommand init" -l work-dir -d 'Folder for sockets and data of throwaway servers; its path must be short' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand init" -l force -d 'Replace the scenario if it exists'
 complete -c redrill -n "__fish_redrill_using_subcommand init" -s q -l quiet -d 'Show no progress'
@@ -140,6 +146,8 @@ container\t'A container without network'
 local\t'Processes of this machine'"
 complete -c redrill -n "__fish_redrill_using_subcommand baseline" -l age-identity -d 'The identity file of a backup that is encrypted with age' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand baseline" -l decrypt -d 'The command that decrypts: it reads the file from standard input and writes the content to standard output, such as `gpg --batch --decrypt`' -r
+complete -c redrill -n "__fish_redrill_using_subcommand baseline" -l wal -d 'The folder of the archived WAL of a base backup. Default: that of the scenario, otherwise only the WAL in the base backup' -r -F
+complete -c redrill -n "__fish_redrill_using_subcommand baseline" -l until -d 'Recover a base backup to this time, such as `2026-11-24T20:35:30Z`, or to the restore point of this name. Default: `[recovery]` of the scenario, otherwise the end of the WAL' -r
 complete -c redrill -n "__fish_redrill_using_subcommand baseline" -l work-dir -d 'Folder for sockets and data of throwaway servers; its path must be short' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand baseline" -l force -d 'Replace FILE if it exists'
 complete -c redrill -n "__fish_redrill_using_subcommand baseline" -s q -l quiet -d 'Show no progress'
@@ -196,6 +204,8 @@ complete -c redrill -n "__fish_redrill_using_subcommand gate" -l verified -d 'Ve
 complete -c redrill -n "__fish_redrill_using_subcommand gate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c redrill -n "__fish_redrill_using_subcommand doctor" -l age-identity -d 'The identity file of a backup that is encrypted with age' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand doctor" -l decrypt -d 'The command that decrypts: it reads the file from standard input and writes the content to standard output, such as `gpg --batch --decrypt`' -r
+complete -c redrill -n "__fish_redrill_using_subcommand doctor" -l wal -d 'The folder of the archived WAL of a base backup. Default: that of the scenario, otherwise only the WAL in the base backup' -r -F
+complete -c redrill -n "__fish_redrill_using_subcommand doctor" -l until -d 'Recover a base backup to this time, such as `2026-11-24T20:35:30Z`, or to the restore point of this name. Default: `[recovery]` of the scenario, otherwise the end of the WAL' -r
 complete -c redrill -n "__fish_redrill_using_subcommand doctor" -l work-dir -d 'Folder for sockets and data of throwaway servers; its path must be short' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c redrill -n "__fish_redrill_using_subcommand psql" -l work-dir -d 'Folder for sockets and data of throwaway servers; its path must be short' -r -F

@@ -25,6 +25,8 @@ pub struct RecoveryFacts {
     pub unlogged: Vec<String>,
     /// Collations of which this server has another version, so that indexes may be in another order.
     pub collations: Vec<String>,
+    /// Prepared transactions that were rolled back before the proof: database, name and owner.
+    pub prepared: Vec<String>,
 }
 
 impl RecoveryFacts {

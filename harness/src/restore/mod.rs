@@ -5,6 +5,7 @@ mod log;
 mod messages;
 pub mod method;
 mod pg_restore;
+mod prepared;
 mod psql;
 pub mod recovery;
 pub mod roles;

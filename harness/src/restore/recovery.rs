@@ -198,6 +198,7 @@ async fn recover_within(
     };
     ended(server, base, &mut facts, &mut log.errors).await?;
     describe(server, &mut log, &mut facts, &available).await?;
+    facts.prepared = super::prepared::roll_back(server).await?;
     log.database = match (&settings.database, log.databases.as_slice()) {
         (Some(named), _) => Some(named.clone()),
         (None, [only]) => Some(only.clone()),

@@ -101,6 +101,13 @@ impl Path {
         at.is_some_and(|at| self.0.get(at + 1).is_none_or(|(_, end)| lsn <= *end))
     }
 
+    /// The timeline that a page at this address was written on: what follows a switch is not of the timeline before, which may have
+    /// gone on too.
+    #[must_use]
+    pub fn timeline_at(&self, address: Lsn) -> u32 {
+        self.timelines(address).next().unwrap_or(0)
+    }
+
     /// Timelines that a segment with these bytes may be of, the newest first.
     pub fn timelines(&self, last_byte: Lsn) -> impl Iterator<Item = u32> {
         let of = self
@@ -127,6 +134,9 @@ mod tests {
         let at = |lsn| path.timelines(Lsn(lsn)).collect::<Vec<_>>();
         assert_eq!(at(0x2FF_FFFF), [1]);
         assert_eq!(at(0x5FF_FFFF), [3, 2, 1]);
+        let pages = [0x2FF_E000, 0x300_0000, 0x500_0000, 0x500_2000];
+        let written_on = pages.map(|page| path.timeline_at(Lsn(page)));
+        assert_eq!(written_on, [1, 2, 2, 3]);
     }
 
     #[test]

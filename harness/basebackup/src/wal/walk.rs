@@ -7,6 +7,7 @@ use std::io::{self, Read};
 
 use crc_fast::{CrcAlgorithm, Digest};
 
+use super::history::Path;
 use super::record::{Event, HEADER};
 use super::segment::{CONTINUES, OVERWRITES, Page, Segment, Source};
 use crate::bytes::{u32_at, u64_at};
@@ -40,6 +41,8 @@ pub enum Ended {
 /// Walks over segments that follow each other.
 pub struct Walk {
     source: Source,
+    /// The timelines that it follows.
+    path: Path,
     /// The next byte to be read.
     next: Lsn,
     /// Whether the walk has reached its start.
@@ -93,11 +96,12 @@ fn aligned(at: u64) -> u64 {
 }
 
 impl Walk {
-    /// Begins at the first byte of a record.
+    /// Begins at the first byte of a record, and follows these timelines.
     #[must_use]
-    pub fn new(source: Source, start: Lsn) -> Self {
+    pub fn new(source: Source, path: Path, start: Lsn) -> Self {
         Self {
             source,
+            path,
             next: start,
             began: false,
             previous: None,
@@ -159,7 +163,7 @@ impl Walk {
             if address.0 + block as u64 <= self.next.0 && !self.began {
                 continue;
             }
-            match self.page(name, segment, address, &page, each) {
+            match self.page(name, address, &page, each) {
                 Ok(Step::On) => {}
                 Ok(Step::Stop) => going = false,
                 Ok(Step::SegmentOver) => {
@@ -194,7 +198,6 @@ impl Walk {
     fn page(
         &mut self,
         name: &str,
-        segment: Segment,
         address: Lsn,
         page: &[u8],
         each: &mut dyn FnMut(Record) -> bool,
@@ -212,8 +215,13 @@ impl Walk {
             }
             return fault(address, "a page with another address");
         }
-        if head.timeline > segment.timeline {
-            return fault(address, "a page of another timeline");
+        let timeline = self.path.timeline_at(address);
+        if head.timeline != timeline {
+            return Err(Fault::new(
+                name,
+                format!("WAL of timeline {timeline} at {address}"),
+                format!("WAL of timeline {}", head.timeline),
+            ));
         }
         let mut at = head.header();
         if let Some(open) = &self.open {

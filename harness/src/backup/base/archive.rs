@@ -93,7 +93,7 @@ impl Archive {
                 .hint("after a failover that is right; a drill or a test that archived into the same folder leaves one too: `timeline` in `[recovery]` sets it"),
             );
         }
-        let mut walk = Walk::new(source, label.start);
+        let mut walk = Walk::new(source, path.clone(), label.start);
         let mut number = start.number;
         let stopped: Option<Finding> = loop {
             let Some((segment, name, file)) = self.segment(&path, number)? else {

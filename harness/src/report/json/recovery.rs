@@ -27,6 +27,9 @@ pub(super) struct Recovery {
     unlogged: Vec<String>,
     /// Collations of which this server has another version.
     collations: Vec<String>,
+    /// Prepared transactions that were rolled back before the proof.
+    #[serde(default)]
+    prepared: Vec<String>,
 }
 
 /// What was read of a recovered cluster.
@@ -79,6 +82,7 @@ impl Recovery {
             left_out: facts.left_out.clone(),
             unlogged: facts.unlogged.clone(),
             collations: facts.collations.clone(),
+            prepared: facts.prepared.clone(),
         }
     }
 
@@ -96,6 +100,7 @@ impl Recovery {
             left_out: self.left_out,
             unlogged: self.unlogged,
             collations: self.collations,
+            prepared: self.prepared,
         })
     }
 }

@@ -306,6 +306,10 @@ pub(super) fn recovered(recovery: &RecoveryFacts) -> Vec<(&'static str, String)>
             &recovery.unlogged,
         ),
         ("Collations with another version here", &recovery.collations),
+        (
+            "Prepared transactions, rolled back before the proof",
+            &recovery.prepared,
+        ),
     ];
     let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
     facts.extend(lists.map(|(name, list)| {

@@ -10,7 +10,8 @@ use rstest::rstest;
 
 use crate::support::shared;
 
-/// A folder with `base` (tar files), `folder` (a data folder) and `wal`, made once.
+/// A folder with `base` (tar files), `folder` (a data folder), `wal`, and `failover`: WAL of a server that was recovered to a restore point
+/// and went on. Made once.
 const MAKE: &str = r#"
 set -e
 cd "$1"; bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
@@ -32,6 +33,21 @@ sql "$1" 'INSERT INTO t SELECT generate_series(1, 100000)'
 sql "$1" "SELECT pg_create_restore_point('before_release')"
 for _ in 1 2 3; do sql "$1" 'INSERT INTO t VALUES (0)'; sql "$1" 'SELECT pg_switch_wal()'; done
 "$bin/pg_ctl" -D data -w -m fast stop > /dev/null
+cp -a folder promoted
+mkdir failover
+cat >> promoted/postgresql.conf <<END
+archive_command = 'cp %p $1/failover/%f'
+restore_command = 'cp $1/wal/%f "%p"'
+recovery_target_name = 'before_release'
+recovery_target_action = 'promote'
+hot_standby = off
+END
+touch promoted/recovery.signal
+"$bin/pg_ctl" -D promoted -w -l promoted.log start > /dev/null
+sql "$1" 'INSERT INTO t VALUES (1)'
+sql "$1" 'SELECT pg_switch_wal()'
+sql "$1" 'INSERT INTO t VALUES (2)'
+"$bin/pg_ctl" -D promoted -w -m fast stop > /dev/null
 "#;
 
 /// What is copied for each test.
@@ -42,7 +58,7 @@ struct Cluster(tempfile::TempDir);
 impl Cluster {
     fn make() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let made = ["base", "folder", "wal"].map(|name| MADE.join(name));
+        let made = ["base", "folder", "wal", "failover"].map(|name| MADE.join(name));
         let mut copy = Command::new("cp");
         copy.args(["-a", "--reflink=auto"])
             .args(made)
@@ -64,6 +80,13 @@ impl Cluster {
             .collect();
         all.sort();
         all.swap_remove(all.len() - 1 - from_end)
+    }
+
+    /// Adds the WAL of the second timeline to the archive.
+    fn fail_over(&self) {
+        for entry in std::fs::read_dir(self.path("failover")).unwrap().flatten() {
+            std::fs::copy(entry.path(), self.path("wal").join(entry.file_name())).unwrap();
+        }
     }
 
     /// Output and exit code of `redrill inspect`.
@@ -111,6 +134,40 @@ fn flip(path: &Path, at: u64) {
     file.write_all_at(&[byte[0] ^ 1], at).unwrap();
 }
 
+/// The label of the base backup that was taken before.
+fn label_of_another(cluster: &Cluster) {
+    let mut unpack = Command::new("tar");
+    unpack
+        .arg("-xzf")
+        .arg(cluster.path("base/base.tar.gz"))
+        .arg("-C")
+        .arg(cluster.path("folder"))
+        .arg("backup_label");
+    assert!(unpack.status().unwrap().success());
+}
+
+/// The WAL of the base backup is in another folder, as with `--waldir`.
+fn wal_elsewhere(cluster: &Cluster) {
+    let (wal, away) = (cluster.path("folder/pg_wal"), cluster.path("away"));
+    std::fs::rename(&wal, &away).unwrap();
+    std::os::unix::fs::symlink(away, wal).unwrap();
+}
+
+/// A segment of the first timeline under the name of one of the second, which begins before it.
+fn other_timeline(cluster: &Cluster) {
+    cluster.fail_over();
+    let newest = cluster.segment(0);
+    let name = newest.file_name().unwrap().to_str().unwrap();
+    let of_first = cluster.path(&format!("wal/00000001{}", &name[8..]));
+    std::fs::rename(of_first, newest).unwrap();
+}
+
+/// The segment in which the second timeline begins is missing, and the first has one of that number, with what was left behind.
+fn missing_begin_of_timeline(cluster: &Cluster) {
+    cluster.fail_over();
+    std::fs::remove_file(cluster.segment(1)).unwrap();
+}
+
 #[rstest]
 #[case::tar("base", "target = \"latest\"")]
 #[case::folder("folder", "target = \"latest\"")]
@@ -136,6 +193,12 @@ fn a_base_backup_is_whole(#[case] base: &str, #[case] recovery: &str) {
 #[case::link(|c: &Cluster| std::os::unix::fs::symlink("/etc", c.path("folder/base/x")).unwrap(), "a link, which leads out of the backup")]
 #[case::control(|c: &Cluster| flip(&c.path("folder/global/pg_control"), 216), "contents with another checksum")]
 #[case::manifest(|c: &Cluster| flip(&c.path("folder/backup_manifest"), 300), "backup_manifest")]
+#[case::label_of_another(label_of_another, "it is of another backup")]
+#[case::commit_log(|c: &Cluster| flip(&c.path("folder/pg_xact/0000"), 100), "pg_xact/0000: expected the checksum in the manifest")]
+#[case::tablespace_elsewhere(|c: &Cluster| std::os::unix::fs::symlink("/etc", c.path("folder/pg_tblspc/16400")).unwrap(), "pg_tblspc/16400: expected a file or a folder; found a link, which leads out of the backup")]
+#[case::wal_elsewhere(wal_elsewhere, "pg_wal: expected a file or a folder; found a link")]
+#[case::other_timeline(other_timeline, "expected WAL of timeline 2 at 0/")]
+#[case::missing_begin_of_timeline(missing_begin_of_timeline, "found WAL of timeline 1")]
 fn each_fault_is_named(#[case] fault: impl Fn(&Cluster), #[case] says: &str) {
     let cluster = Cluster::make();
     fault(&cluster);
@@ -153,6 +216,34 @@ fn a_target_that_cannot_be_reached_is_named(#[case] recovery: &str, #[case] says
     let (text, code) = Cluster::make().inspect("base", recovery);
     assert_eq!(code, 10, "{text}");
     assert!(text.contains(says), "{text}");
+}
+
+/// It left the first one within a segment, of which the first has the rest.
+#[test]
+fn a_timeline_is_followed() {
+    let cluster = Cluster::make();
+    cluster.fail_over();
+    let (text, code) = cluster.inspect("folder", "target = \"latest\"");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("on timeline 2"), "{text}");
+    let (text, code) = cluster.inspect("folder", "timeline = 1");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("on timeline 1"), "{text}");
+}
+
+/// It left the first timeline before the base backup was taken.
+#[test]
+fn a_timeline_that_does_not_lead_to_the_target_is_named() {
+    let cluster = Cluster::make();
+    let history = "1\t0/1000000\tno recovery target specified\n";
+    std::fs::write(cluster.path("wal/00000002.history"), history).unwrap();
+    let (text, code) = cluster.inspect("base", "timeline = 2");
+    assert_eq!(code, 10, "{text}");
+    let says = "one that left timeline 1 before the backup was taken";
+    assert!(text.contains(says), "{text}");
+    // The newest timeline that the backup leads to is its own.
+    let (text, code) = cluster.inspect("base", "target = \"latest\"");
+    assert_eq!(code, 0, "{text}");
 }
 
 #[rstest]

@@ -478,6 +478,7 @@ fn restore() -> impl Strategy<Value = RestoreFacts> {
                     left_out: Vec::new(),
                     unlogged: selection.1.clone().into_iter().collect(),
                     collations: Vec::new(),
+                    prepared: selection.1.clone().into_iter().collect(),
                 }),
             },
         )

@@ -16,6 +16,27 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// Rewrites `base.tar.gz` and removes the manifest.
 pub fn edit(copy: &Copy, change: impl FnOnce(&mut Files)) {
+    rewrite(copy, change);
+    std::fs::remove_file(copy.path("base/backup_manifest")).unwrap();
+}
+
+/// Rewrites the manifest, with its own checksum.
+fn edit_manifest(copy: &Copy, change: impl FnOnce(&str) -> String) {
+    let path = copy.path("base/backup_manifest");
+    let manifest = std::fs::read_to_string(&path).unwrap();
+    let (listed, _) = manifest.split_once("\"Manifest-Checksum\"").unwrap();
+    let changed = change(listed);
+    assert_ne!(changed, listed);
+    let sum = redrill::digest::sha256(&changed);
+    std::fs::write(
+        &path,
+        format!("{changed}\"Manifest-Checksum\": \"{sum}\"}}\n"),
+    )
+    .unwrap();
+}
+
+/// Rewrites `base.tar.gz`.
+fn rewrite(copy: &Copy, change: impl FnOnce(&mut Files)) {
     let path = copy.path("base/base.tar.gz");
     let mut archive = tar::Archive::new(GzDecoder::new(std::fs::File::open(&path).unwrap()));
     let (mut files, mut folders) = (Files::new(), Vec::new());
@@ -44,7 +65,6 @@ pub fn edit(copy: &Copy, change: impl FnOnce(&mut Files)) {
     let mut out = builder.into_inner().unwrap();
     out.flush().unwrap();
     out.finish().unwrap();
-    std::fs::remove_file(copy.path("base/backup_manifest")).unwrap();
 }
 
 /// The file that has a text on a page, the largest of several.
@@ -187,20 +207,117 @@ fn segment(copy: &Copy, from_end: usize) -> std::path::PathBuf {
 #[test]
 fn wal_that_the_manifest_of_a_standby_lists_must_be_there() {
     let copy = Copy::of("of_standby");
-    let path = copy.path("base/backup_manifest");
-    let manifest = std::fs::read_to_string(&path).unwrap();
-    let (listed, _) = manifest.split_once("\"Manifest-Checksum\"").unwrap();
-    let (before, end) = listed.rsplit_once("\"End-LSN\": \"").unwrap();
-    let (_, after) = end.split_once('"').unwrap();
-    let listed = format!("{before}\"End-LSN\": \"0/F0000000\"{after}");
-    let sum = redrill::digest::sha256(&listed);
-    std::fs::write(
-        &path,
-        format!("{listed}\"Manifest-Checksum\": \"{sum}\"}}\n"),
-    )
-    .unwrap();
+    edit_manifest(&copy, |listed| {
+        let (before, end) = listed.rsplit_once("\"End-LSN\": \"").unwrap();
+        let (_, after) = end.split_once('"').unwrap();
+        format!("{before}\"End-LSN\": \"0/F0000000\"{after}")
+    });
     let drilled = copy.drill("local", "target = \"latest\"", &orders(100));
     assert_eq!(drilled.code, 10, "{}", drilled.said);
     let says = "WAL up to 0/F0000000, by the manifest";
     assert!(drilled.said.contains(says), "{}", drilled.said);
+}
+
+/// A relation that neither the files nor the manifest have.
+#[test]
+fn a_manifest_that_does_not_list_what_is_lost_is_no_proof() {
+    let copy = Copy::make();
+    let mut lost = String::new();
+    rewrite(&copy, |files| {
+        lost = table(files);
+        files.remove(&lost);
+    });
+    edit_manifest(&copy, |listed| {
+        let lines = listed
+            .lines()
+            .filter(|line| !line.contains(&format!("\"{lost}\"")));
+        lines.map(|line| format!("{line}\n")).collect()
+    });
+    let drilled = copy.drill("local", "target = \"immediate\"", &orders(3000));
+    assert_eq!(drilled.code, 10, "{}", drilled.said);
+    assert!(
+        !drilled.said.contains("by the manifest"),
+        "{}",
+        drilled.said
+    );
+    assert!(
+        drilled.said.contains("shop: public.orders"),
+        "{}",
+        drilled.said
+    );
+}
+
+#[test]
+fn a_tablespace_that_is_missing_is_named() {
+    let copy = Copy::make();
+    let files = std::fs::read_dir(copy.path("base")).unwrap().flatten();
+    let names = files.map(|file| file.file_name().into_string().unwrap());
+    let mut names = names.filter(|name| name.starts_with(|first: char| first.is_ascii_digit()));
+    let name = names.next().unwrap();
+    std::fs::remove_file(copy.path("base").join(&name)).unwrap();
+    let drilled = copy.drill("local", "target = \"immediate\"", &orders(3000));
+    assert_eq!(drilled.code, 10, "{}", drilled.said);
+    let oid = name.split('.').next().unwrap();
+    let says = format!("{oid}.tar expected the tar file of a tablespace");
+    assert!(drilled.said.contains(&says), "{}", drilled.said);
+}
+
+/// The server of a build with other blocks would be needed.
+#[test]
+fn a_backup_with_another_block_size_is_inconclusive() {
+    let copy = Copy::make();
+    edit(&copy, |files| {
+        let control = files.get_mut("global/pg_control").unwrap();
+        control[216..220].copy_from_slice(&16_384_u32.to_le_bytes());
+        let version = u32::from_le_bytes(control[8..12].try_into().unwrap());
+        let end = if version < 1800 { 288 } else { 292 };
+        let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &control[..end]);
+        control[end..end + 4].copy_from_slice(&u32::try_from(sum).unwrap().to_le_bytes());
+    });
+    let drilled = copy.drill("local", "target = \"immediate\"", &orders(3000));
+    assert_eq!(drilled.code, 3, "{}", drilled.said);
+    assert!(
+        drilled.said.contains("other sizes of blocks"),
+        "{}",
+        drilled.said
+    );
+}
+
+/// What a backup sets could end the recovery early, run a program, or shut the server down where it ends.
+#[test]
+fn settings_of_a_backup_are_not_in_effect() {
+    let copy = Copy::make();
+    let marker = copy.path("ran");
+    edit(&copy, |files| {
+        let auto = files.get_mut("postgresql.auto.conf").unwrap();
+        let run = format!("touch {}", marker.display());
+        for (name, value) in [
+            ("recovery_target_action", "shutdown"),
+            ("recovery_target", "immediate"),
+            ("recovery_target_timeline", "current"),
+            ("restore_command", &run),
+            ("recovery_end_command", &run),
+            ("archive_cleanup_command", &run),
+            ("archive_command", &run),
+            ("ssl_passphrase_command", &run),
+            ("session_preload_libraries", "nobody"),
+            ("shared_preload_libraries", "nobody"),
+            ("recovery_min_apply_delay", "1d"),
+            ("default_transaction_read_only", "on"),
+        ] {
+            auto.extend_from_slice(format!("{name} = '{value}'\n").as_bytes());
+        }
+        files.insert("recovery.signal".to_owned(), Vec::new());
+    });
+    let drilled = copy.drill("local", "target = \"latest\"", &orders(100));
+    assert_eq!(drilled.code, 0, "{}", drilled.said);
+    assert!(!marker.exists(), "a program of the backup ran");
+    let off = drilled.record["restore"]["recovery"]["switched_off"].to_string();
+    for name in [
+        "recovery_target_action",
+        "restore_command",
+        "shared_preload_libraries (nobody)",
+    ] {
+        assert!(off.contains(name), "{off}");
+    }
 }

@@ -56,5 +56,9 @@ sql 'CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN E
 sql 'CREATE EVENT TRIGGER watch ON ddl_command_start EXECUTE FUNCTION watch(); ALTER EVENT TRIGGER watch ENABLE ALWAYS'
 sql "SELECT pg_create_restore_point('watched')" >/dev/null
 sql 'DROP EVENT TRIGGER watch; DROP FUNCTION watch()'
+# A moment at which nobody can read a table.
+sql 'BEGIN; LOCK TABLE orders; INSERT INTO orders VALUES (5000); PREPARE TRANSACTION $$locks$$'
+sql "SELECT pg_create_restore_point('locked')" >/dev/null
+sql 'ROLLBACK PREPARED $$locks$$'
 sql 'SELECT pg_switch_wal()' >/dev/null
 "$bin/pg_ctl" -D data -w -m fast stop >/dev/null

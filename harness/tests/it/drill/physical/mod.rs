@@ -296,6 +296,16 @@ fn a_server_that_cannot_recover_it_is_named(#[case] server: &str, #[case] says: 
     assert!(drilled.said.contains(says), "{}", drilled.said);
 }
 
+/// It holds its locks until somebody ends it, in production too.
+#[test]
+fn a_prepared_transaction_that_locks_a_table_is_named() {
+    let copy = Copy::make();
+    let drilled = copy.drill("local", "name = \"locked\"", &orders(100));
+    assert_eq!(drilled.code, 0, "{}", drilled.said);
+    let prepared = drilled.record["restore"]["recovery"]["prepared"].to_string();
+    assert!(prepared.contains("locks"), "{prepared}");
+}
+
 /// Code of the backup would run while amcheck is created, and could answer in its place.
 #[test]
 fn indexes_that_cannot_be_verified_are_not_proven() {

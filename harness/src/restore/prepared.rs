@@ -1,0 +1,33 @@
+//! Prepared transactions of a recovered cluster: they hold their locks until somebody ends them, so that nobody could read what
+//! they lock.
+
+use crate::outcome::CouldNotRun;
+use crate::server::ThrowawayServer;
+use crate::sql::quote_literal;
+
+/// Those of databases that can be connected to.
+const PREPARED: &str = "SELECT p.database, p.gid, format('%s: %s, of %s', p.database, p.gid, p.owner) \
+     FROM pg_catalog.pg_prepared_xacts p JOIN pg_catalog.pg_database d ON d.datname = p.database \
+     WHERE d.datallowconn ORDER BY p.database, p.gid";
+
+/// Rolls them back; returns database, name and owner of each. What they wrote was never committed.
+///
+/// # Errors
+/// The server does not answer, or refuses it.
+pub(super) async fn roll_back(server: &ThrowawayServer) -> Result<Vec<String>, CouldNotRun> {
+    let mut session = server.session("template1").await?;
+    let rows = session.rows(PREPARED).await?;
+    session.close().await;
+    let mut all = Vec::new();
+    for row in rows {
+        let [Some(database), Some(gid), Some(shown)] = row.as_slice() else {
+            continue;
+        };
+        let mut session = server.session(database).await?;
+        let statement = format!("ROLLBACK PREPARED {}", quote_literal(gid));
+        session.run(&statement).await?;
+        session.close().await;
+        all.push(shown.clone());
+    }
+    Ok(all)
+}

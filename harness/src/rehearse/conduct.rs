@@ -24,33 +24,21 @@ pub(super) struct Aside {
     pub(super) left_open: Vec<String>,
     /// What it replaced of PostgreSQL itself.
     pub(super) replaced: BTreeSet<String>,
-    /// The prepared transactions that were there before it, in words.
-    pub(super) prepared: Vec<String>,
 }
 
-/// The prepared transactions of a server, in words.
-///
-/// # Errors
-/// When the server does not answer.
-pub(super) async fn prepared(server: &ThrowawayServer) -> Result<Vec<String>, CouldNotRun> {
-    let terms = Terms::default();
-    let mut session = Session::superuser(server.endpoint(), "template1", &terms).await?;
-    let rows = session.rows(PREPARED).await?;
-    session.close().await;
-    Ok(rows.into_iter().flatten().flatten().collect())
-}
-
-/// What the tool left open on a server, in words; `before` are the prepared transactions that were there before it.
+/// What the tool left open on a server, in words.
 ///
 /// # Errors
 /// When the server does not answer.
 pub(super) async fn left_open(
     server: &ThrowawayServer,
     observed: &Observed,
-    before: &[String],
 ) -> Result<Vec<String>, CouldNotRun> {
-    let mut left = prepared(server).await?;
-    left.retain(|one| !before.contains(one));
+    let terms = Terms::default();
+    let mut session = Session::superuser(server.endpoint(), "template1", &terms).await?;
+    let rows = session.rows(PREPARED).await?;
+    session.close().await;
+    let mut left: Vec<String> = rows.into_iter().flatten().flatten().collect();
     if observed.left_open {
         left.push("a session that was still open some seconds after the tool had ended".to_owned());
     }

@@ -62,8 +62,6 @@ pub(super) async fn first_run(
         let meter = Meter::read(copy.server, &copies.database).await?;
         let histories = Histories::read(copy.server, &copies.database, settings).await?;
         let system = SystemCatalogs::read(endpoint, &copies.database, Compared::All).await?;
-        // A base backup has those of its source.
-        let prepared = conduct::prepared(copy.server).await?;
         let log = ServerLog::begin(copy.server).await?;
         let ran = copies.run_tool(copy, &settings.command, None).await;
         let probed = probes.finish().await;
@@ -81,9 +79,8 @@ pub(super) async fn first_run(
             .await?;
         let replaced = system.changed(endpoint, slice::from_ref(&copies.database));
         let aside = Aside {
-            left_open: conduct::left_open(copy.server, &ran.observed, &prepared).await?,
+            left_open: conduct::left_open(copy.server, &ran.observed).await?,
             replaced: replaced.await?,
-            prepared,
         };
         let why = |error: CouldNotRun| match aside.left_open.as_slice() {
             [] => error,
@@ -188,17 +185,6 @@ pub(super) async fn first_run(
         let why = "it could not be observed between the tool and the server";
         NotTested::new(what.clone(), why)
     }));
-    if let [first, ..] = aside.prepared.as_slice() {
-        let names: Vec<&str> = aside.prepared.iter().map(String::as_str).collect();
-        let why = format!(
-            "the base backup has {}, with locks",
-            listed(&names, LONGEST)
-        );
-        steps.not_tested([NotTested::new(
-            format!("the migrations without {first}"),
-            why,
-        )]);
-    }
     if settings.probes_as_superuser() {
         steps.not_tested([NotTested::new(
             "whether the migrations take rights from the application, or keep it waiting where only its role would wait",

@@ -42,7 +42,7 @@ pub(super) async fn copy_database(restored: &Restored<'_>) -> Result<DatabaseCop
         .map_err(|error| {
             let unable = CouldNotRun::new(format!("the database cannot be copied: {error}"));
             if error.sqlstate.as_deref() == Some("55006") {
-                unable.hint("another session is connected to it, such as a background worker, or a prepared transaction of a base backup uses it")
+                unable.hint("another session is connected to it, such as a background worker")
             } else {
                 unable
             }

@@ -356,7 +356,7 @@ fn release(folder: &Path, provider: &str, migration: &str) -> String {
     file.display().to_string()
 }
 
-/// A column that may be NULL.
+/// A column that may be NULL. The prepared transaction of the source is not there any more, so it is not taken for one of the tool.
 const SAFE: &str = "ALTER TABLE shop.imports ADD COLUMN IF NOT EXISTS note text";
 
 #[rstest]
@@ -381,10 +381,6 @@ fn a_release_is_rehearsed_on_a_recovered_server(#[case] provider: &str) {
     assert_eq!(ended.code, 0, "{}", said(&ended));
     let rehearsal = ended.rehearsal.as_ref().unwrap();
     assert_eq!(rehearsal["verdict"], "SAFE");
-    // What is left open is not the tool's.
-    let not_tested = rehearsal["not_tested"].to_string();
-    let named = "the migrations without the prepared transaction 'left' of boss";
-    assert!(not_tested.contains(named), "{not_tested}");
     let ended = rehearse("ALTER TABLE shop.customers ALTER COLUMN email TYPE varchar(200)");
     let rehearsal = ended.rehearsal.as_ref().unwrap();
     assert_eq!(rehearsal["verdict"], "UNSAFE", "{}", said(&ended));

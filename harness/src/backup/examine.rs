@@ -14,7 +14,7 @@ use super::previous::{self, Previous, PreviousContents};
 use super::retention::tiers;
 use super::settings::{self, Compare, Subject};
 use super::source::globals::Suggestion;
-use super::source::{self, Earlier, Found, Location, Place, Source};
+use super::source::{self, Earlier, Found, Location, Place, Source, confine};
 use super::spool::Spool;
 use crate::outcome::{CouldNotRun, Finding, Objective};
 
@@ -116,6 +116,9 @@ async fn examine_base(
             (Further::Command(asker), Some(fetcher))
         }
     };
+    let warning = fetcher
+        .as_ref()
+        .and_then(|_| confine::warning("[backup.wal]"));
     let (of, physical) = (found.clone(), physical.clone());
     let inspected = blocking(move || base::inspect(&of, &physical, further, &inspection));
     let mut backup = match fetcher {
@@ -124,6 +127,7 @@ async fn examine_base(
     };
     backup.problems.extend(found.problems.iter().cloned());
     backup.warnings.extend(found.warnings.iter().cloned());
+    backup.warnings.extend(warning);
     backup.tiers = kept_tiers(subject, &found);
     Ok(backup)
 }

@@ -279,6 +279,8 @@ pub struct FetchFacts {
     pub wal_files: u64,
     /// Program and arguments of it, without secrets; `None` without one.
     pub wal_command: Option<String>,
+    /// Whether the kernel kept the commands from writing elsewhere on this machine.
+    pub confined: bool,
 }
 
 impl PhysicalFacts {

@@ -8,11 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::segments::{Answer, Asker};
 use super::settings::{FILE, FOLDER, FetchCommand, SEGMENT};
-use crate::backup::source::run::{INHERITED, Terms, run};
-use crate::backup::source::{Download, Place, no_room, path_text};
+use crate::backup::source::run::{Fetch, path_text, run};
+use crate::backup::source::{Download, Place, no_room};
 use crate::disk;
 use crate::event::Event;
-use crate::input::program::ProgramSettings;
 use crate::outcome::CouldNotRun;
 
 /// The section of the scenario.
@@ -38,6 +37,8 @@ pub struct Fetcher<'a> {
     place: &'a Place<'a>,
     /// Where the files are.
     spool: PathBuf,
+    /// Where the command writes them to, so that it cannot change one that was read.
+    arriving: PathBuf,
     /// The command without secrets.
     shown: String,
     /// Bytes so far.
@@ -57,10 +58,11 @@ impl<'a> Fetcher<'a> {
     ) -> Result<(Self, Asker), CouldNotRun> {
         // The command starts in the folder of the scenario.
         let made = std::path::absolute(place.spool.join("wal")).and_then(|spool| {
-            std::fs::create_dir_all(&spool)?;
-            Ok((spool, std::path::absolute(base)?))
+            let arriving = spool.join("arriving");
+            std::fs::create_dir_all(&arriving)?;
+            Ok((spool, arriving, std::path::absolute(base)?))
         });
-        let (spool, base) = made.map_err(|error| {
+        let (spool, arriving, base) = made.map_err(|error| {
             CouldNotRun::with_hint(
                 format!("cannot write to {}: {error}", place.spool.display()),
                 "set another folder with `--work-dir`",
@@ -72,6 +74,7 @@ impl<'a> Fetcher<'a> {
             base,
             place,
             spool,
+            arriving,
             shown: place.redactor.clean(&settings.words.join(" ")),
             bytes: 0,
             requests,
@@ -119,51 +122,50 @@ impl<'a> Fetcher<'a> {
     ) -> Result<Answer, CouldNotRun> {
         let place = self.place;
         disk::fits(&self.spool, *bytes.start()).map_err(|reason| no_room(&self.spool, &reason))?;
-        let arriving = format!("{name}.fetched");
-        let (to, path) = (self.spool.join(&arriving), self.spool.join(name));
+        let (to, path) = (self.arriving.join(name), self.spool.join(name));
         let values = [
             (SEGMENT, name),
             (FILE, path_text(&to)?),
             (FOLDER, path_text(&self.base)?),
         ];
         let words = self.settings.with(&values);
-        let program = ProgramSettings {
-            section: SECTION,
-            words: &words,
-            inherited: INHERITED,
-            variables: &self.settings.env,
-        };
-        let program =
-            program.resolve(place.folder, place.environment, place.redactor, place.run)?;
-        let terms = Terms {
+        let fetch = Fetch {
             section: SECTION,
             key: "command",
+            words: &words,
+            env: &self.settings.env,
             limit: self.settings.timeout.unwrap_or(TIMEOUT),
-            redactor: place.redactor,
-            writes_to: Some(&self.spool),
+            writes: &self.settings.writes,
+            folders: &[&self.arriving],
         };
         let writes_file = self.settings.words.iter().any(|word| word.contains(FILE));
-        let place = Place {
-            spool: &self.spool,
+        let arriving = Place {
+            spool: &self.arriving,
             ..*place
         };
         let mut output = match writes_file {
             true => None,
-            false => Some(Download::begin(&place, &arriving).await?),
+            false => Some(Download::begin(&arriving, name).await?),
         };
-        let ended = run(program, &terms, output.as_mut()).await?;
+        let ended = run(&fetch, place, output.as_mut()).await?;
         let refuse = |found: &str, hint: &str| {
             let errors = &ended.errors;
-            Err(CouldNotRun::with_hint(format!("{found}{errors}"), hint))
+            Err(CouldNotRun::with_hint(
+                format!("{found}{errors}"),
+                ended.hint(hint),
+            ))
         };
         if let Some(failure) = ended.failure() {
             // What it began is no file.
             let _ = std::fs::remove_file(&to);
             return match ended.status.code() {
-                Some(code) if code <= LAST_EXIT_CODE => Ok(Answer::Nothing(failure)),
+                Some(code) if code <= LAST_EXIT_CODE => Ok(Answer::Nothing(CouldNotRun {
+                    reason: failure,
+                    hint: ended.refused,
+                })),
                 _ => Err(CouldNotRun::with_hint(
                     failure,
-                    "this says nothing about the archive: run the command by hand",
+                    ended.hint("this says nothing about the archive: run the command by hand"),
                 )),
             };
         }

@@ -22,6 +22,7 @@ use super::settings::Physical;
 use super::{BaseBackup, Files};
 use crate::backup::Backup;
 use crate::backup::inspect::Inspection;
+use crate::backup::source::confine::is_confined;
 use crate::backup::source::{Found, HeaderTime, made};
 use crate::backup::{bundle, describe};
 use crate::digest::{hex, sha256_of};
@@ -225,6 +226,7 @@ pub fn inspect(
             "combine it with its parents by `pg_combinebackup`, and name the result in `[backup.base]`",
         ));
     }
+    let by_command = is_fetched || matches!(further, Further::Command(_));
     let (folder, asker) = match further {
         Further::No => (None, None),
         Further::Folder(folder) => (Some(folder), None),
@@ -249,6 +251,7 @@ pub fn inspect(
     let configured = [CONF, AUTO_CONF].into_iter().filter_map(text);
     let base = BaseBackup {
         fetched_in: found.fetched_in,
+        is_confined: by_command && is_confined(),
         superuser: roles::superuser(&roles).map(|role| role.name.clone()),
         configured: configured.flat_map(|text| conf::settings(&text)).collect(),
         verified_pages,

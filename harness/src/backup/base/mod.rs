@@ -65,6 +65,8 @@ pub struct BaseBackup {
     pub verified_pages: Option<u64>,
     /// How long the command ran that wrote it; `None` without one.
     pub fetched_in: Option<Duration>,
+    /// Whether a command fetched something, and the kernel kept it from writing elsewhere on this machine.
+    pub is_confined: bool,
     /// Where its files are.
     pub source: Files,
 }
@@ -141,6 +143,7 @@ impl BaseBackup {
             wal: fetched.map(|wal| wal.duration),
             wal_files: fetched.map_or(0, |wal| wal.files),
             wal_command: fetched.map(|wal| wal.command.clone()),
+            confined: self.is_confined,
         })
     }
 }

@@ -27,8 +27,8 @@ const AFTER: u64 = 2;
 pub enum Answer {
     /// The file, complete as far as its size shows.
     File(PathBuf),
-    /// The archive does not have it, by the exit code; how the command ended, without secrets.
-    Nothing(String),
+    /// The archive does not have it, by the exit code; how the command ended, without secrets, and the next step where that is known.
+    Nothing(CouldNotRun),
 }
 
 /// Asks for a file by its name and the bytes that it may have; blocks.
@@ -246,7 +246,7 @@ impl Archive {
                 // It is a fault of the backup only where the command works.
                 Answer::Nothing(how) => {
                     if let Answer::Nothing(_) = command.ask(&start.name(self.size))? {
-                        return Err(command.gave_nothing(&name, &how));
+                        return Err(command.gave_nothing(&name, how));
                     }
                 }
             }
@@ -362,31 +362,45 @@ impl Command {
             let Answer::Nothing(how) = self.ask(missing)? else {
                 return Ok(());
             };
-            return Err(self.gave_nothing(missing, &how));
+            return Err(self.gave_nothing(missing, how));
         };
         let files = self.files;
         let answer = self.ask(&last)?;
         self.files = files;
         match answer {
             Answer::File(_) => Ok(()),
-            Answer::Nothing(how) => Err(CouldNotRun::with_hint(
-                format!(
-                    "the command `{}` did not give {missing}, and {last}, which it gave before, not any more: {how}",
-                    self.asker.shown
-                ),
+            Answer::Nothing(how) => Err(explain(
+                how,
+                |how| {
+                    format!(
+                        "the command `{}` did not give {missing}, and {last}, which it gave before, not any more: {how}",
+                        self.asker.shown
+                    )
+                },
                 "it fails for another reason than the end of the WAL: run it by hand for both",
             )),
         }
     }
 
-    fn gave_nothing(&self, missing: &str, how: &str) -> CouldNotRun {
-        CouldNotRun::with_hint(
-            format!(
-                "the command `{}` gave no file at all; for {missing} {how}",
-                self.asker.shown
-            ),
+    fn gave_nothing(&self, missing: &str, how: CouldNotRun) -> CouldNotRun {
+        explain(
+            how,
+            |how| {
+                format!(
+                    "the command `{}` gave no file at all; for {missing} {how}",
+                    self.asker.shown
+                )
+            },
             "this says nothing about the backup: run the command by hand for a segment that is in the archive",
         )
+    }
+}
+
+/// The error of a command that ended in this way, with its own next step or this one.
+fn explain(how: CouldNotRun, reason: impl FnOnce(&str) -> String, hint: &str) -> CouldNotRun {
+    CouldNotRun {
+        reason: reason(&how.reason),
+        hint: how.hint.or_else(|| Some(hint.to_owned())),
     }
 }
 
@@ -415,7 +429,7 @@ mod tests {
             log.push(name.to_owned());
             Ok(match has(name, log.len()) {
                 true => Answer::File(PathBuf::from(name)),
-                false => Answer::Nothing(FAILED.to_owned()),
+                false => Answer::Nothing(CouldNotRun::new(FAILED)),
             })
         };
         let asker = Asker {

@@ -38,11 +38,15 @@ pub struct Base {
     /// WAL-G or another tool. Tablespaces go to folders in `{tablespaces}`. A program with a `/` is relative to the scenario
     /// file, one without is searched in `PATH`. It starts in the folder of the scenario file.
     pub command: Option<Vec<String>>,
-    /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
+    /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG` and `SSH_AUTH_SOCK`.
     #[serde(default)]
     pub env: BTreeMap<String, SecretText>,
     /// Limit for the whole command; `6h` where it is not set.
     pub timeout: Option<Span>,
+    /// Files and folders that `command` may write, such as `["/var/lib/barman/main"]`, relative to the scenario file. It writes
+    /// nowhere else on this machine but to `{folder}`, `{tablespaces}` and a temporary folder of its own, `TMPDIR`.
+    #[serde(default)]
+    pub writes: Vec<PathBuf>,
 }
 
 /// Archived WAL. Exactly one of `path` and `command`.
@@ -56,11 +60,15 @@ pub struct Wal {
     /// where there is no `{file}`, as a `restore_command` does: a segment, or a history such as `00000002.history`. An exit code from 1 to 125
     /// says that it is not in the archive. `{folder}` is the folder of the base backup.
     pub command: Option<Vec<String>>,
-    /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
+    /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG` and `SSH_AUTH_SOCK`.
     #[serde(default)]
     pub env: BTreeMap<String, SecretText>,
     /// Limit for one file; `10m` where it is not set.
     pub timeout: Option<Span>,
+    /// Files and folders that `command` may write, relative to the scenario file. It writes nowhere else on this machine but to the
+    /// folder of `{file}` and a temporary folder of its own, `TMPDIR`.
+    #[serde(default)]
+    pub writes: Vec<PathBuf>,
 }
 
 /// A command that fetches files.
@@ -72,13 +80,15 @@ pub struct FetchCommand {
     pub env: BTreeMap<String, SecretText>,
     /// Its limit, where the scenario sets one.
     pub timeout: Option<Duration>,
+    /// What it may write in addition to its folders, relative to the folder of the scenario file.
+    pub writes: Vec<PathBuf>,
 }
 
 impl Base {
     /// The command that writes it, if there is one.
     #[must_use]
     pub fn fetch(self) -> Option<FetchCommand> {
-        FetchCommand::of(self.command, self.env, self.timeout)
+        FetchCommand::of(self.command, self.env, self.timeout, self.writes)
     }
 }
 
@@ -88,9 +98,8 @@ impl Wal {
     pub fn archived(self) -> Option<ArchivedWal> {
         match self.path {
             Some(path) => Some(ArchivedWal::Folder(path)),
-            None => {
-                FetchCommand::of(self.command, self.env, self.timeout).map(ArchivedWal::Command)
-            }
+            None => FetchCommand::of(self.command, self.env, self.timeout, self.writes)
+                .map(ArchivedWal::Command),
         }
     }
 }
@@ -100,11 +109,13 @@ impl FetchCommand {
         words: Option<Vec<String>>,
         env: BTreeMap<String, SecretText>,
         timeout: Option<Span>,
+        writes: Vec<PathBuf>,
     ) -> Option<Self> {
         Some(Self {
             words: words?,
             env,
             timeout: timeout.map(|span| span.0),
+            writes,
         })
     }
 

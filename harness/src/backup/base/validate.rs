@@ -62,7 +62,9 @@ pub fn validate(backup: &Table<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// The keys of both tables.
-const KNOWN: [&str; 5] = ["path", "newest", "command", "env", "timeout"];
+const KNOWN: [&str; 6] = ["path", "newest", "command", "env", "timeout", "writes"];
+/// Those of a command.
+const OF_COMMAND: [&str; 3] = ["env", "timeout", "writes"];
 
 /// A table with one location, which may be a command.
 struct Section {
@@ -97,7 +99,7 @@ impl Section {
             problems.push(Problem::at(place.clone(), what).hint(self.example));
         }
         let Some(command) = table.get("command") else {
-            for key in ["env", "timeout"] {
+            for key in OF_COMMAND {
                 if let Some(place) = key_span(table, key) {
                     let what = format!(
                         "`{key}` is for `command`, which `{}` does not have",

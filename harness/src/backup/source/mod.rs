@@ -1,7 +1,7 @@
 //! Sources of backups. One source, one file.
 //!
 //! - `path`, `newest`: on this machine; `s3`, `http`, `command`, `base`: fetched into the folder of the run
-//! - `run`: runs the commands of `command`, `base` and of archived WAL
+//! - `run`: runs the commands of `command`, `base` and of archived WAL; `confine`: what they may write
 //! - `globals`: the file of roles that belongs to a backup
 //! - `found`: what is searched for and found; `settings`: the settings of the sources
 //! - `candidates`: selects one of several, `pick` which; `name`: time and stream in a name
@@ -10,6 +10,7 @@
 mod base;
 pub mod candidates;
 mod command;
+pub(super) mod confine;
 mod digest;
 mod download;
 mod found;
@@ -36,7 +37,6 @@ use std::path::Path;
 use crate::backup::files::blocking;
 use crate::outcome::CouldNotRun;
 
-pub(super) use base::path_text;
 pub(super) use download::{Download, no_room};
 pub use found::{Earlier, Found, HeaderTime, Location, Place, Rules, Source, apart, made, renamed};
 pub use manifest::ENDING as MANIFEST;

@@ -74,11 +74,15 @@ pub struct Command {
     pub run: Vec<String>,
     /// Name of its output, such as `orders-2026-05-25.dump`: the time in it is that of the backup.
     pub name: Option<String>,
-    /// Additional variables. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
+    /// Additional variables. It inherits `PATH`, `HOME`, `USER`, `LANG` and `SSH_AUTH_SOCK`.
     #[serde(default)]
     pub env: BTreeMap<String, SecretText>,
     /// Limit for the whole command. Default: `6h`.
     pub timeout: Option<Span>,
+    /// Files and folders that it may write, such as `["/home/ada/.cache/restic"]`, relative to the scenario file. It writes
+    /// nowhere else on this machine but to a temporary folder of its own, `TMPDIR`.
+    #[serde(default)]
+    pub writes: Vec<PathBuf>,
 }
 
 /// Validates the values of the sources in `[backup]`. Values of a wrong type are reported when the table

@@ -128,6 +128,9 @@ pub(super) struct Fetch {
     pub(super) wal_files: u64,
     /// Program and arguments of it, without secrets; null without one.
     pub(super) wal_command: Option<String>,
+    /// Whether the kernel kept the commands from writing elsewhere on this machine.
+    #[serde(default)]
+    pub(super) confined: bool,
 }
 
 /// How one of several backups was selected, where the newest was not wanted.

@@ -189,6 +189,7 @@ impl Physical {
                 wal_s: fetch.wal.map(|time| time.as_secs_f64()),
                 wal_files: fetch.wal_files,
                 wal_command: fetch.wal_command.clone(),
+                confined: fetch.confined,
             }),
         }
     }

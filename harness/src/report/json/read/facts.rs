@@ -106,6 +106,7 @@ impl Fetch {
             wal: time("fetch.wal_s", self.wal_s)?,
             wal_files: self.wal_files,
             wal_command: self.wal_command,
+            confined: self.confined,
         })
     }
 }

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
 use jiff::Timestamp;
 
 use super::Backup;
 use super::base::settings::{ArchivedWal, Physical};
-use super::base::{self, Fetcher, Further};
+use super::base::{self, Fetcher, Further, WalStorage};
 use super::files::blocking;
 use super::inspect::{Inspection, inspect};
 use super::packing::Keys;
@@ -108,23 +110,25 @@ async fn examine_base(
         digests: false,
         listener: place.listener.clone(),
     };
-    let (further, fetcher) = match &physical.wal {
-        None => (Further::No, None),
-        Some(ArchivedWal::Folder(path)) => (Further::Folder(place.folder.join(path)), None),
+    let mut warning = None;
+    let (further, serving): (_, BoxFuture<'_, ()>) = match &physical.wal {
+        None => (Further::No, ready(()).boxed()),
+        Some(ArchivedWal::Folder(path)) => {
+            (Further::Folder(place.folder.join(path)), ready(()).boxed())
+        }
         Some(ArchivedWal::Command(command)) => {
+            warning = confine::warning("[backup.wal]");
             let (fetcher, asker) = Fetcher::new(command, &found.path, place)?;
-            (Further::Command(asker), Some(fetcher))
+            (Further::Command(asker), fetcher.serve().boxed())
+        }
+        Some(ArchivedWal::S3(settings)) => {
+            let (storage, bucket) = WalStorage::new(settings, place);
+            (Further::Bucket(bucket), storage.serve().boxed())
         }
     };
-    let warning = fetcher
-        .as_ref()
-        .and_then(|_| confine::warning("[backup.wal]"));
     let (of, physical) = (found.clone(), physical.clone());
     let inspected = blocking(move || base::inspect(&of, &physical, further, &inspection));
-    let mut backup = match fetcher {
-        Some(fetcher) => tokio::join!(inspected, fetcher.serve()).0?,
-        None => inspected.await?,
-    };
+    let mut backup = tokio::join!(inspected, serving).0?;
     backup.problems.extend(found.problems.iter().cloned());
     backup.warnings.extend(found.warnings.iter().cloned());
     backup.warnings.extend(warning);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::segments::{Answer, Asker};
+use super::asked::{Answer, Asker};
 use super::settings::{FILE, FOLDER, FetchCommand, SEGMENT};
 use crate::backup::source::run::{Fetch, path_text, run};
 use crate::backup::source::{Download, Place, no_room};
@@ -22,11 +22,28 @@ const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// that of a shell that found no program, or of ssh without a connection.
 const LAST_EXIT_CODE: i32 = 125;
 
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, CouldNotRun>>;
+
+/// Sends a request from the thread that reads the WAL, and waits for the answer; blocks.
+///
+/// # Errors
+/// Those of the answer.
+pub(super) fn ask<R, T>(
+    requests: &mpsc::Sender<R>,
+    request: impl FnOnce(Reply<T>) -> R,
+) -> Result<T, CouldNotRun> {
+    let (reply, answered) = oneshot::channel();
+    let sent = requests.blocking_send(request(reply)).ok();
+    let answered = sent.and_then(|()| answered.blocking_recv().ok());
+    answered.unwrap_or_else(|| Err(CouldNotRun::new("the drill ended while WAL was fetched")))
+}
+
 /// A request of the thread that reads the WAL.
 pub struct Request {
     name: String,
     bytes: RangeInclusive<u64>,
-    answer: oneshot::Sender<Result<Answer, CouldNotRun>>,
+    reply: Reply<Answer>,
 }
 
 /// Runs the command for each request. Dropping it kills the command.
@@ -80,16 +97,11 @@ impl<'a> Fetcher<'a> {
             requests,
         };
         let ask = move |name: &str, bytes: RangeInclusive<u64>| {
-            let (answer, answered) = oneshot::channel();
-            let request = Request {
+            ask(&sender, |reply| Request {
                 name: name.to_owned(),
                 bytes,
-                answer,
-            };
-            let sent = sender.blocking_send(request).ok();
-            let answered = sent.and_then(|()| answered.blocking_recv().ok());
-            answered
-                .unwrap_or_else(|| Err(CouldNotRun::new("the drill ended while WAL was fetched")))
+                reply,
+            })
         };
         let asker = Asker {
             shown: fetcher.shown.clone(),
@@ -110,7 +122,7 @@ impl<'a> Fetcher<'a> {
                 ..error
             });
             // The thread that asked may have ended.
-            let _ = request.answer.send(answer);
+            let _ = request.reply.send(answer);
         }
     }
 

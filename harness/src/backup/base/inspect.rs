@@ -15,9 +15,11 @@ use basebackup::roles::{self, SHARED_MAP};
 use sha2::{Digest as _, Sha256};
 
 use super::archive::{finding_of, read_plain};
+use super::asked::{Asker, Command};
+use super::bucket::WalBucket;
 use super::files::{Layout, Verifying};
 use super::lay_out::is_needed;
-use super::segments::{Archive, Asker};
+use super::segments::{Archive, Supply};
 use super::settings::Physical;
 use super::{BaseBackup, Files};
 use crate::backup::Backup;
@@ -51,6 +53,8 @@ pub enum Further {
     Folder(PathBuf),
     /// A command gives it.
     Command(Asker),
+    /// In a bucket.
+    Bucket(WalBucket),
 }
 
 /// Inspects a physical backup, with its own WAL and `further`. Blocks: run it on a separate thread.
@@ -227,12 +231,14 @@ pub fn inspect(
         ));
     }
     let by_command = is_fetched || matches!(further, Further::Command(_));
-    let (folder, asker) = match further {
-        Further::No => (None, None),
-        Further::Folder(folder) => (Some(folder), None),
-        Further::Command(asker) => (None, Some(asker)),
+    let size = control.wal_segment_size;
+    let (folder, supply) = match further {
+        Further::No => (None, Supply::None),
+        Further::Folder(folder) => (Some(folder), Supply::None),
+        Further::Command(asker) => (None, Supply::Command(Command::new(size, asker))),
+        Further::Bucket(bucket) => (None, Supply::Bucket(bucket)),
     };
-    let mut archive = Archive::new(control.wal_segment_size, asker);
+    let mut archive = Archive::new(size, supply);
     if let Some(folder) = folder {
         archive.add_folder(&folder)?;
     }

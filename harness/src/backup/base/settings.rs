@@ -12,6 +12,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::value::Datetime;
 
+use crate::backup::source::settings::S3Folder;
 use crate::input::Problem;
 use crate::input::secret::SecretText;
 use crate::units::Span;
@@ -49,13 +50,15 @@ pub struct Base {
     pub writes: Vec<PathBuf>,
 }
 
-/// Archived WAL. Exactly one of `path` and `command`.
+/// Archived WAL. Exactly one of `path`, `s3` and `command`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Wal {
     /// The folder that `archive_command` writes to, with or without compression, relative to the scenario file. Folders in it are
     /// searched too.
     pub path: Option<PathBuf>,
+    /// The bucket that `archive_command` writes to, with or without compression. Each file is fetched when it is needed.
+    pub s3: Option<S3Folder>,
     /// Program and arguments, without a shell, that write one file of WAL, `{segment}`, to `{file}`, or to standard output
     /// where there is no `{file}`, as a `restore_command` does: a segment, or a history such as `00000002.history`. An exit code from 1 to 125
     /// says that it is not in the archive. `{folder}` is the folder of the base backup.
@@ -96,6 +99,9 @@ impl Wal {
     /// Where it is; `None` without a location.
     #[must_use]
     pub fn archived(self) -> Option<ArchivedWal> {
+        if let Some(s3) = self.s3 {
+            return Some(ArchivedWal::S3(s3));
+        }
         match self.path {
             Some(path) => Some(ArchivedWal::Folder(path)),
             None => FetchCommand::of(self.command, self.env, self.timeout, self.writes)
@@ -246,6 +252,8 @@ impl std::fmt::Display for Target {
 pub enum ArchivedWal {
     /// In a folder, relative to that of the scenario file.
     Folder(PathBuf),
+    /// In a bucket.
+    S3(S3Folder),
     /// A command gives each file.
     Command(FetchCommand),
 }

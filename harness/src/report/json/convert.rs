@@ -188,7 +188,7 @@ impl Physical {
                 base_s: fetch.base.map(|time| time.as_secs_f64()),
                 wal_s: fetch.wal.map(|time| time.as_secs_f64()),
                 wal_files: fetch.wal_files,
-                wal_command: fetch.wal_command.clone(),
+                wal_origin: fetch.wal_origin.clone(),
                 confined: fetch.confined,
             }),
         }

@@ -262,7 +262,7 @@ pub(super) fn recovery(base: &PhysicalFacts) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What commands fetched, and in which time.
+/// What was fetched, and in which time.
 fn fetched(fetch: &FetchFacts) -> Vec<(&'static str, String)> {
     let of_base = fetch
         .base
@@ -278,7 +278,7 @@ fn fetched(fetch: &FetchFacts) -> Vec<(&'static str, String)> {
     let mut facts = vec![("fetched", parts.join(", "))];
     facts.extend(
         fetch
-            .wal_command
+            .wal_origin
             .clone()
             .map(|command| ("WAL from", command)),
     );

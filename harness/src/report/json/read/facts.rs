@@ -105,7 +105,7 @@ impl Fetch {
             base: time("fetch.base_s", self.base_s)?,
             wal: time("fetch.wal_s", self.wal_s)?,
             wal_files: self.wal_files,
-            wal_command: self.wal_command,
+            wal_origin: self.wal_origin,
             confined: self.confined,
         })
     }

@@ -344,7 +344,7 @@ fn a_base_backup_that_was_not_fetched_is_none(
 #[case::two_of_wal(
     BASE,
     "path = \"wal\"\ncommand = [\"x\", \"{segment}\"]",
-    "`[backup.wal]` has exactly one of `path` and `command`"
+    "`[backup.wal]` has exactly one of `path`, `s3` and `command`"
 )]
 #[case::none_of_wal(BASE, "", "`[backup.wal]` has exactly one of")]
 #[case::no_segment(BASE, "command = [\"x\", \"{file}\"]", "no argument has `{segment}`")]

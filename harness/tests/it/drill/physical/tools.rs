@@ -178,7 +178,7 @@ fn pgbackrest_backups_are_proven(#[case] name: &str, #[case] changes: Changes<'_
         "{fetch}"
     );
     assert!(
-        fetch["wal_command"]
+        fetch["wal_origin"]
             .as_str()
             .unwrap()
             .ends_with("archive-get {segment} {file}"),

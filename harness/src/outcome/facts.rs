@@ -167,6 +167,8 @@ pub struct BackupFacts {
     pub unlisted: u64,
     /// `plain SQL, gzip`, `custom archive 1.16, gzip`, `bundle of 3 dumps, tar, zstd`.
     pub format: String,
+    /// How long it took to fetch it, WAL included; `None` for what is on this machine.
+    pub fetched_in: Option<Duration>,
     /// Size of the file in bytes; of a folder, of all its files.
     pub bytes: u64,
     /// Size after decompression in bytes, where it is compressed as a whole.

@@ -447,6 +447,8 @@ fn backup(
 ) -> Backup {
     let header = base.as_ref().and_then(|base| base.label.made);
     let of_files = base.as_ref().map(|base| base.files.1);
+    let of_wal = base.as_ref().and_then(|base| base.wal.fetched.as_ref());
+    let of_wal = of_wal.map(|wal| wal.duration);
     let is_folder = format == "base backup, data folder";
     Backup {
         path: found.path.clone(),
@@ -455,6 +457,10 @@ fn backup(
         candidates: (found.candidates.clone(), found.unlisted),
         picked: found.picked.clone(),
         format,
+        fetched_in: match (found.fetched_in, of_wal) {
+            (None, None) => None,
+            (of_base, of_wal) => Some(of_base.unwrap_or_default() + of_wal.unwrap_or_default()),
+        },
         bytes: if is_folder {
             of_files.unwrap_or(bytes)
         } else {

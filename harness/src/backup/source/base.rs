@@ -3,7 +3,6 @@
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::command::{TIMEOUT, of_command};
 use super::confine;
@@ -38,7 +37,6 @@ pub(super) async fn find(
         writes: &settings.writes,
         folders: &[&folder, &tablespaces],
     };
-    let began = Instant::now();
     let ended = run(&fetch, place, None).await;
     // The redactor knows its secrets now.
     let shown = place.redactor.clean(&settings.words.join(" "));
@@ -68,7 +66,6 @@ pub(super) async fn find(
     }
     let mut found = Found::named(folder, shown, "", rules);
     found.chosen = "what the command in the scenario wrote".to_owned();
-    found.fetched_in = Some(began.elapsed());
     found.warnings.extend(confine::warning(SECTION));
     Ok(found)
 }

@@ -20,6 +20,9 @@ pub(super) struct Backup {
     pub(super) unlisted: u64,
     /// Format and compression.
     pub(super) format: String,
+    /// How long it took to fetch it, WAL included; absent for what is on the machine of the drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fetched_s: Option<f64>,
     /// Size of the file.
     pub(super) size_bytes: u64,
     /// Size after decompression, where it is compressed as a whole.

@@ -215,6 +215,7 @@ impl Backup {
             }),
             unlisted: backup.unlisted,
             format: backup.format.clone(),
+            fetched_s: backup.fetched_in.map(|time| time.as_secs_f64()),
             size_bytes: backup.bytes,
             uncompressed_bytes: backup.uncompressed_bytes,
             sha256: backup.sha256.clone(),

@@ -19,6 +19,10 @@ impl Backup {
             candidates: each(self.candidates, Candidate::read)?,
             unlisted: self.unlisted,
             format: self.format,
+            fetched_in: self
+                .fetched_s
+                .map(|value| seconds("fetched_s", value))
+                .transpose()?,
             bytes: self.size_bytes,
             uncompressed_bytes: self.uncompressed_bytes,
             sha256: self.sha256,

@@ -2,7 +2,8 @@
 //! needs no privileges.
 //!
 //! A backup is untrusted code. In the sandbox it executes only the program itself, sees no other folder than
-//! those listed, writes only to the data of its server, and has no network.
+//! those listed, writes only to the data of its server, and has no network. A command of the scenario is trusted and may
+//! have mistakes: it writes only to what is listed, and does everything else that its user may.
 
 use std::io;
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ const NEWEST: ABI = ABI::V6;
 /// Folders and files that a child may access; it cannot access any others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sandbox {
+    /// Only writing and signals are restricted: it reads and executes everything, and has the network of this process.
+    pub is_open: bool,
     /// May be read.
     pub read: Vec<PathBuf>,
     /// May be read and written.
@@ -45,7 +48,21 @@ pub enum Strength {
     Nothing,
 }
 
+/// Devices that programs write to, and the folder of shared memory and semaphores.
+const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/shm"];
+
 impl Sandbox {
+    /// The sandbox of a program that writes only to these folders and files, and to the usual devices.
+    #[must_use]
+    pub fn writing(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        let devices = DEVICES.map(PathBuf::from);
+        Self {
+            is_open: true,
+            write: devices.into_iter().chain(paths).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Restricts the calling thread and its children; this cannot be undone.
     ///
     /// # Errors
@@ -59,13 +76,23 @@ impl Sandbox {
         }
         let port = |port| Ok::<_, RulesetError>(NetPort::new(port, AccessNet::BindTcp));
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
-        let write = AccessFs::from_all(NEWEST) & !AccessFs::Execute;
         let enforce = || {
-            Ruleset::default()
-                .set_compatibility(CompatLevel::BestEffort)
-                .handle_access(AccessFs::from_all(NEWEST))?
-                .handle_access(AccessNet::from_all(NEWEST))?
-                .scope(Scope::AbstractUnixSocket | Scope::Signal)?
+            let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
+            let (ruleset, write) = match self.is_open {
+                true => {
+                    let write = AccessFs::from_write(NEWEST);
+                    (ruleset.handle_access(write)?.scope(Scope::Signal)?, write)
+                }
+                false => {
+                    let all = AccessFs::from_all(NEWEST);
+                    let ruleset = ruleset
+                        .handle_access(all)?
+                        .handle_access(AccessNet::from_all(NEWEST))?
+                        .scope(Scope::AbstractUnixSocket | Scope::Signal)?;
+                    (ruleset, all & !AccessFs::Execute)
+                }
+            };
+            ruleset
                 .create()?
                 .add_rules(path_beneath_rules(&self.read, read))?
                 .add_rules(path_beneath_rules(&self.write, write))?

@@ -96,6 +96,10 @@ fn compose(
         candidates: (Vec::new(), 0),
         picked: None,
         format,
+        fetched_in: inspected
+            .iter()
+            .filter_map(|(_, backup)| backup.fetched_in)
+            .reduce(|one, other| one + other),
         bytes: files.iter().map(|(_, bytes, _)| bytes).sum(),
         unpacked_bytes: None,
         sha256: bundle::digest(&files),

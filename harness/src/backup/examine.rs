@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
 use jiff::Timestamp;
 
 use super::Backup;
 use super::base::settings::{ArchivedWal, Physical};
-use super::base::{self, Fetcher, Further};
+use super::base::{self, Fetcher, Further, WalStorage};
 use super::files::blocking;
 use super::inspect::{Inspection, inspect};
 use super::packing::Keys;
@@ -14,7 +16,7 @@ use super::previous::{self, Previous, PreviousContents};
 use super::retention::tiers;
 use super::settings::{self, Compare, Subject};
 use super::source::globals::Suggestion;
-use super::source::{self, Earlier, Found, Location, Place, Source};
+use super::source::{self, Earlier, Found, Location, Place, Source, confine};
 use super::spool::Spool;
 use crate::outcome::{CouldNotRun, Finding, Objective};
 
@@ -108,22 +110,28 @@ async fn examine_base(
         digests: false,
         listener: place.listener.clone(),
     };
-    let (further, fetcher) = match &physical.wal {
-        None => (Further::No, None),
-        Some(ArchivedWal::Folder(path)) => (Further::Folder(place.folder.join(path)), None),
+    let mut warning = None;
+    let (further, serving): (_, BoxFuture<'_, ()>) = match &physical.wal {
+        None => (Further::No, ready(()).boxed()),
+        Some(ArchivedWal::Folder(path)) => {
+            (Further::Folder(place.folder.join(path)), ready(()).boxed())
+        }
         Some(ArchivedWal::Command(command)) => {
+            warning = confine::warning("[backup.wal]");
             let (fetcher, asker) = Fetcher::new(command, &found.path, place)?;
-            (Further::Command(asker), Some(fetcher))
+            (Further::Command(asker), fetcher.serve().boxed())
+        }
+        Some(ArchivedWal::S3(settings)) => {
+            let (storage, bucket) = WalStorage::new(settings, place);
+            (Further::Bucket(bucket), storage.serve().boxed())
         }
     };
     let (of, physical) = (found.clone(), physical.clone());
     let inspected = blocking(move || base::inspect(&of, &physical, further, &inspection));
-    let mut backup = match fetcher {
-        Some(fetcher) => tokio::join!(inspected, fetcher.serve()).0?,
-        None => inspected.await?,
-    };
+    let mut backup = tokio::join!(inspected, serving).0?;
     backup.problems.extend(found.problems.iter().cloned());
     backup.warnings.extend(found.warnings.iter().cloned());
+    backup.warnings.extend(warning);
     backup.tiers = kept_tiers(subject, &found);
     Ok(backup)
 }

@@ -33,6 +33,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -74,6 +75,8 @@ pub struct Backup {
     pub picked: Option<Picked>,
     /// Its format: `plain SQL, gzip`, `bundle of 3 dumps, tar, gzip`.
     pub format: String,
+    /// How long it took to fetch it, WAL included; `None` for what is on this machine.
+    pub fetched_in: Option<Duration>,
     /// Bytes as stored.
     pub bytes: u64,
     /// Bytes inside all layers, where there are any.
@@ -313,6 +316,7 @@ impl Backup {
             candidates: self.candidates.0.clone(),
             unlisted: self.candidates.1 as u64,
             format: self.format.clone(),
+            fetched_in: self.fetched_in,
             bytes: self.bytes,
             uncompressed_bytes: self.unpacked_bytes,
             sha256: self.sha256.clone(),

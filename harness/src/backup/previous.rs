@@ -271,6 +271,7 @@ mod tests {
             candidates: (Vec::new(), 0),
             picked: None,
             format: "plain SQL".to_owned(),
+            fetched_in: None,
             bytes,
             unpacked_bytes: None,
             sha256: format!("{bytes} {tables:?}"),

@@ -14,6 +14,7 @@ use crate::input::Environment;
 use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::redact::Redactor;
 use crate::restore::roles;
+use crate::sandbox::{Sandbox, Strength};
 use crate::scenario::Scenario;
 use crate::server::{self, Servers, ThrowawayServer, Wanted, settings};
 use crate::units::show_duration;
@@ -111,6 +112,14 @@ async fn examine(
     out(&match server::template_folder(&context.work) {
         Ok(folder) => format!("templates of local servers: {}", folder.display()),
         Err(why) => format!("no templates of local servers, which start slower: {why}"),
+    });
+    out(match Sandbox::strength() {
+        Strength::Nothing => {
+            "commands that fetch a backup: not confined, since this kernel has no Landlock"
+        }
+        Strength::Full | Strength::NoTcp => {
+            "commands that fetch a backup: confined, they write to folders of the run only"
+        }
     });
     let what = backup.as_ref().map_or("a backup", |_| "this backup");
     match of_drill {

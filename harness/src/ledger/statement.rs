@@ -106,7 +106,7 @@ pub struct Summary {
     pub backup: Option<BackupSummary>,
     /// Version of the server.
     pub server: Option<String>,
-    /// Time of the restore in seconds.
+    /// Time of fetching the backup and of the restore, in seconds.
     pub restore_s: Option<f64>,
     /// The longest time that the scenario allows for the restore, in seconds.
     #[serde(default)]
@@ -215,10 +215,7 @@ impl Summary {
             began: result.started,
             duration_s: result.duration.as_secs_f64(),
             server: result.server.as_ref().map(|server| server.version.clone()),
-            restore_s: result
-                .restore
-                .as_ref()
-                .map(|restore| restore.duration.as_secs_f64()),
+            restore_s: result.recovery_time().map(|time| time.as_secs_f64()),
             covers: covers(&result.checks),
             passed: ids(|outcome| *outcome == Outcome::Pass).collect(),
             failed: stages.chain(ids(Outcome::is_bad)).collect(),

@@ -167,6 +167,8 @@ pub struct BackupFacts {
     pub unlisted: u64,
     /// `plain SQL, gzip`, `custom archive 1.16, gzip`, `bundle of 3 dumps, tar, zstd`.
     pub format: String,
+    /// How long it took to fetch it, WAL included; `None` for what is on this machine.
+    pub fetched_in: Option<Duration>,
     /// Size of the file in bytes; of a folder, of all its files.
     pub bytes: u64,
     /// Size after decompression in bytes, where it is compressed as a whole.
@@ -274,21 +276,23 @@ pub struct PhysicalFacts {
     pub restore_points: Vec<String>,
     /// The target of the recovery.
     pub target: String,
-    /// What commands fetched; `None` where none did.
+    /// What was fetched; `None` where nothing was.
     pub fetch: Option<FetchFacts>,
 }
 
-/// What commands fetched of a physical backup.
+/// What was fetched of a physical backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FetchFacts {
     /// Time of the command that wrote the base backup; `None` without one.
     pub base: Option<Duration>,
-    /// Time of the command that gave WAL, for all files; `None` without one.
+    /// Time of all requests for WAL; `None` where it is on this machine.
     pub wal: Option<Duration>,
-    /// Number of files of WAL that it gave.
+    /// Number of files of WAL that were fetched.
     pub wal_files: u64,
-    /// Program and arguments of it, without secrets; `None` without one.
-    pub wal_command: Option<String>,
+    /// Program and arguments that gave them, without secrets, or `s3://bucket/prefix`.
+    pub wal_origin: Option<String>,
+    /// Whether commands fetched it, and the kernel kept them from writing elsewhere on this machine.
+    pub confined: bool,
 }
 
 impl PhysicalFacts {

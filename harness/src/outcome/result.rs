@@ -178,6 +178,15 @@ impl CheckResult {
 }
 
 impl DrillResult {
+    /// Time from the beginning of fetching the backup to the end of the restore; `None` without a restore. The inspection in between is not
+    /// in it.
+    #[must_use]
+    pub fn recovery_time(&self) -> Option<Duration> {
+        let restore = self.restore.as_ref()?.duration;
+        let fetched = self.backup.as_ref().and_then(|backup| backup.fetched_in);
+        Some(restore + fetched.unwrap_or_default())
+    }
+
     /// Counts the checks with the given outcome word.
     #[must_use]
     pub fn checks_with(&self, word: &str) -> usize {

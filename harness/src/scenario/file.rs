@@ -14,7 +14,7 @@ use crate::units::Span;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Objective {
-    /// Maximum time of the restore (the recovery time objective).
+    /// Maximum time to fetch the backup and to restore it (the recovery time objective). The inspection is not in it.
     pub restore_within: Option<Span>,
     /// Maximum time of the command that a runbook has, `psql` or `pg_restore`, on a server with the settings of production. The
     /// backup is restored once more for it, after the checks; `jobs` in `[restore]` are those of `pg_restore`, by default one.

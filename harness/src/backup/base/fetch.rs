@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::segments::{Answer, Asker};
+use super::asked::{Answer, Asker};
 use super::settings::{FILE, FOLDER, FetchCommand, SEGMENT};
-use crate::backup::source::run::{INHERITED, Terms, run};
-use crate::backup::source::{Download, Place, no_room, path_text};
+use crate::backup::source::run::{Fetch, path_text, run};
+use crate::backup::source::{Download, Place, no_room};
 use crate::disk;
 use crate::event::Event;
-use crate::input::program::ProgramSettings;
 use crate::outcome::CouldNotRun;
 
 /// The section of the scenario.
@@ -23,11 +22,28 @@ const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// that of a shell that found no program, or of ssh without a connection.
 const LAST_EXIT_CODE: i32 = 125;
 
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, CouldNotRun>>;
+
+/// Sends a request from the thread that reads the WAL, and waits for the answer; blocks.
+///
+/// # Errors
+/// Those of the answer.
+pub(super) fn ask<R, T>(
+    requests: &mpsc::Sender<R>,
+    request: impl FnOnce(Reply<T>) -> R,
+) -> Result<T, CouldNotRun> {
+    let (reply, answered) = oneshot::channel();
+    let sent = requests.blocking_send(request(reply)).ok();
+    let answered = sent.and_then(|()| answered.blocking_recv().ok());
+    answered.unwrap_or_else(|| Err(CouldNotRun::new("the drill ended while WAL was fetched")))
+}
+
 /// A request of the thread that reads the WAL.
 pub struct Request {
     name: String,
     bytes: RangeInclusive<u64>,
-    answer: oneshot::Sender<Result<Answer, CouldNotRun>>,
+    reply: Reply<Answer>,
 }
 
 /// Runs the command for each request. Dropping it kills the command.
@@ -38,6 +54,8 @@ pub struct Fetcher<'a> {
     place: &'a Place<'a>,
     /// Where the files are.
     spool: PathBuf,
+    /// Where the command writes them to, so that it cannot change one that was read.
+    arriving: PathBuf,
     /// The command without secrets.
     shown: String,
     /// Bytes so far.
@@ -57,10 +75,11 @@ impl<'a> Fetcher<'a> {
     ) -> Result<(Self, Asker), CouldNotRun> {
         // The command starts in the folder of the scenario.
         let made = std::path::absolute(place.spool.join("wal")).and_then(|spool| {
-            std::fs::create_dir_all(&spool)?;
-            Ok((spool, std::path::absolute(base)?))
+            let arriving = spool.join("arriving");
+            std::fs::create_dir_all(&arriving)?;
+            Ok((spool, arriving, std::path::absolute(base)?))
         });
-        let (spool, base) = made.map_err(|error| {
+        let (spool, arriving, base) = made.map_err(|error| {
             CouldNotRun::with_hint(
                 format!("cannot write to {}: {error}", place.spool.display()),
                 "set another folder with `--work-dir`",
@@ -72,21 +91,17 @@ impl<'a> Fetcher<'a> {
             base,
             place,
             spool,
+            arriving,
             shown: place.redactor.clean(&settings.words.join(" ")),
             bytes: 0,
             requests,
         };
         let ask = move |name: &str, bytes: RangeInclusive<u64>| {
-            let (answer, answered) = oneshot::channel();
-            let request = Request {
+            ask(&sender, |reply| Request {
                 name: name.to_owned(),
                 bytes,
-                answer,
-            };
-            let sent = sender.blocking_send(request).ok();
-            let answered = sent.and_then(|()| answered.blocking_recv().ok());
-            answered
-                .unwrap_or_else(|| Err(CouldNotRun::new("the drill ended while WAL was fetched")))
+                reply,
+            })
         };
         let asker = Asker {
             shown: fetcher.shown.clone(),
@@ -107,7 +122,7 @@ impl<'a> Fetcher<'a> {
                 ..error
             });
             // The thread that asked may have ended.
-            let _ = request.answer.send(answer);
+            let _ = request.reply.send(answer);
         }
     }
 
@@ -119,51 +134,50 @@ impl<'a> Fetcher<'a> {
     ) -> Result<Answer, CouldNotRun> {
         let place = self.place;
         disk::fits(&self.spool, *bytes.start()).map_err(|reason| no_room(&self.spool, &reason))?;
-        let arriving = format!("{name}.fetched");
-        let (to, path) = (self.spool.join(&arriving), self.spool.join(name));
+        let (to, path) = (self.arriving.join(name), self.spool.join(name));
         let values = [
             (SEGMENT, name),
             (FILE, path_text(&to)?),
             (FOLDER, path_text(&self.base)?),
         ];
         let words = self.settings.with(&values);
-        let program = ProgramSettings {
-            section: SECTION,
-            words: &words,
-            inherited: INHERITED,
-            variables: &self.settings.env,
-        };
-        let program =
-            program.resolve(place.folder, place.environment, place.redactor, place.run)?;
-        let terms = Terms {
+        let fetch = Fetch {
             section: SECTION,
             key: "command",
+            words: &words,
+            env: &self.settings.env,
             limit: self.settings.timeout.unwrap_or(TIMEOUT),
-            redactor: place.redactor,
-            writes_to: Some(&self.spool),
+            writes: &self.settings.writes,
+            folders: &[&self.arriving],
         };
         let writes_file = self.settings.words.iter().any(|word| word.contains(FILE));
-        let place = Place {
-            spool: &self.spool,
+        let arriving = Place {
+            spool: &self.arriving,
             ..*place
         };
         let mut output = match writes_file {
             true => None,
-            false => Some(Download::begin(&place, &arriving).await?),
+            false => Some(Download::begin(&arriving, name).await?),
         };
-        let ended = run(program, &terms, output.as_mut()).await?;
+        let ended = run(&fetch, place, output.as_mut()).await?;
         let refuse = |found: &str, hint: &str| {
             let errors = &ended.errors;
-            Err(CouldNotRun::with_hint(format!("{found}{errors}"), hint))
+            Err(CouldNotRun::with_hint(
+                format!("{found}{errors}"),
+                ended.hint(hint),
+            ))
         };
         if let Some(failure) = ended.failure() {
             // What it began is no file.
             let _ = std::fs::remove_file(&to);
             return match ended.status.code() {
-                Some(code) if code <= LAST_EXIT_CODE => Ok(Answer::Nothing(failure)),
+                Some(code) if code <= LAST_EXIT_CODE => Ok(Answer::Nothing(CouldNotRun {
+                    reason: failure,
+                    hint: ended.refused,
+                })),
                 _ => Err(CouldNotRun::with_hint(
                     failure,
-                    "this says nothing about the archive: run the command by hand",
+                    ended.hint("this says nothing about the archive: run the command by hand"),
                 )),
             };
         }

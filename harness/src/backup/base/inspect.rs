@@ -15,13 +15,16 @@ use basebackup::roles::{self, SHARED_MAP};
 use sha2::{Digest as _, Sha256};
 
 use super::archive::{finding_of, read_plain};
+use super::asked::{Asker, Command};
+use super::bucket::WalBucket;
 use super::files::{Layout, Verifying};
 use super::lay_out::is_needed;
-use super::segments::{Archive, Asker};
+use super::segments::{Archive, Supply};
 use super::settings::Physical;
 use super::{BaseBackup, Files};
 use crate::backup::Backup;
 use crate::backup::inspect::Inspection;
+use crate::backup::source::confine::is_confined;
 use crate::backup::source::{Found, HeaderTime, made};
 use crate::backup::{bundle, describe};
 use crate::digest::{hex, sha256_of};
@@ -50,6 +53,8 @@ pub enum Further {
     Folder(PathBuf),
     /// A command gives it.
     Command(Asker),
+    /// In a bucket.
+    Bucket(WalBucket),
 }
 
 /// Inspects a physical backup, with its own WAL and `further`. Blocks: run it on a separate thread.
@@ -225,12 +230,15 @@ pub fn inspect(
             "combine it with its parents by `pg_combinebackup`, and name the result in `[backup.base]`",
         ));
     }
-    let (folder, asker) = match further {
-        Further::No => (None, None),
-        Further::Folder(folder) => (Some(folder), None),
-        Further::Command(asker) => (None, Some(asker)),
+    let by_command = is_fetched || matches!(further, Further::Command(_));
+    let size = control.wal_segment_size;
+    let (folder, supply) = match further {
+        Further::No => (None, Supply::None),
+        Further::Folder(folder) => (Some(folder), Supply::None),
+        Further::Command(asker) => (None, Supply::Command(Command::new(size, asker))),
+        Further::Bucket(bucket) => (None, Supply::Bucket(bucket)),
     };
-    let mut archive = Archive::new(control.wal_segment_size, asker);
+    let mut archive = Archive::new(size, supply);
     if let Some(folder) = folder {
         archive.add_folder(&folder)?;
     }
@@ -249,6 +257,7 @@ pub fn inspect(
     let configured = [CONF, AUTO_CONF].into_iter().filter_map(text);
     let base = BaseBackup {
         fetched_in: found.fetched_in,
+        is_confined: by_command && is_confined(),
         superuser: roles::superuser(&roles).map(|role| role.name.clone()),
         configured: configured.flat_map(|text| conf::settings(&text)).collect(),
         verified_pages,
@@ -438,6 +447,8 @@ fn backup(
 ) -> Backup {
     let header = base.as_ref().and_then(|base| base.label.made);
     let of_files = base.as_ref().map(|base| base.files.1);
+    let of_wal = base.as_ref().and_then(|base| base.wal.fetched.as_ref());
+    let of_wal = of_wal.map(|wal| wal.duration);
     let is_folder = format == "base backup, data folder";
     Backup {
         path: found.path.clone(),
@@ -446,6 +457,10 @@ fn backup(
         candidates: (found.candidates.clone(), found.unlisted),
         picked: found.picked.clone(),
         format,
+        fetched_in: match (found.fetched_in, of_wal) {
+            (None, None) => None,
+            (of_base, of_wal) => Some(of_base.unwrap_or_default() + of_wal.unwrap_or_default()),
+        },
         bytes: if is_folder {
             of_files.unwrap_or(bytes)
         } else {

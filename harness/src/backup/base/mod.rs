@@ -2,12 +2,15 @@
 //!
 //! - `settings`: `[backup.base]`, `[backup.wal]`, `[recovery]`; `validate`: what is wrong with the first two
 //! - `files`: reads every file of a base backup, whatever form it has, and verifies it against the manifest
-//! - `segments`: archived WAL in folders, or given by a command; `fetch`: runs that command
+//! - `segments`: archived WAL in folders, in a bucket, or given by a command
+//! - `bucket`: lists and fetches; `asked`: what a command was asked for, `fetch`: runs it
 //! - `archive`: the WAL between its start and the target
 //! - `inspect`: all of it, before any server
 //! - `lay_out`: the data folder that a server recovers from
 
 mod archive;
+mod asked;
+mod bucket;
 mod fetch;
 mod files;
 mod inspect;
@@ -24,6 +27,7 @@ use basebackup::control::Control;
 use basebackup::label::Label;
 use jiff::Timestamp;
 
+pub use bucket::WalStorage;
 pub use fetch::Fetcher;
 use files::Layout;
 pub use files::is_base_backup;
@@ -66,6 +70,8 @@ pub struct BaseBackup {
     pub verified_pages: Option<u64>,
     /// How long the command ran that wrote it; `None` without one.
     pub fetched_in: Option<Duration>,
+    /// Whether a command fetched something, and the kernel kept it from writing elsewhere on this machine.
+    pub is_confined: bool,
     /// Where its files are.
     pub source: Files,
 }
@@ -100,7 +106,7 @@ pub struct Wal {
     pub times: Option<(Timestamp, Timestamp)>,
     /// Restore points on the way.
     pub restore_points: Vec<String>,
-    /// What a command gave of it; `None` without one.
+    /// What a command or a bucket gave of it; `None` without one.
     pub fetched: Option<Fetched>,
     /// Name and place of each segment and history that the recovery reads.
     pub files: Vec<(String, PathBuf)>,
@@ -141,7 +147,8 @@ impl BaseBackup {
             base: self.fetched_in,
             wal: fetched.map(|wal| wal.duration),
             wal_files: fetched.map_or(0, |wal| wal.files),
-            wal_command: fetched.map(|wal| wal.command.clone()),
+            wal_origin: fetched.map(|wal| wal.origin.clone()),
+            confined: self.is_confined,
         })
     }
 }

@@ -1,45 +1,68 @@
-//! Segments and histories of archived WAL: in a folder, in the base backup itself, or given by a command one by one.
+//! Segments and histories of archived WAL: in a folder, in the base backup itself, in a bucket, or given by a command one by one.
 //!
 //! A command that fails says nothing about the archive. So where it gives no segment, a file that it gave before must come again, and the
 //! segment is asked for once more; what follows it shows whether it is a gap or the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use basebackup::Lsn;
 use basebackup::wal::history::{self, timeline_of};
 use basebackup::wal::segment::Segment;
 
+use super::asked::{Answer, Command};
+use super::bucket::WalBucket;
 use crate::outcome::CouldNotRun;
 
 /// Maximum depth of folders in an archive.
 const DEEPEST: u32 = 4;
-/// Endings of compressed segments.
-pub(super) const COMPRESSED: [&str; 6] = [".gz", ".lz4", ".zst", ".xz", ".bz2", ".age"];
+/// Endings of compressed and encrypted segments, the outermost first.
+pub(super) const COMPRESSED: [&str; 6] = [".age", ".gz", ".lz4", ".zst", ".xz", ".bz2"];
 /// Segments after a missing one that are asked for, to tell a gap from the end.
 const AFTER: u64 = 2;
 
-/// What a command answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// The file, complete as far as its size shows.
-    File(PathBuf),
-    /// The archive does not have it, by the exit code; how the command ended, without secrets.
-    Nothing(String),
+/// What gives files that are not on this machine.
+pub(super) enum Supply {
+    /// Nothing.
+    None,
+    /// A command, by their names.
+    Command(Command),
+    /// A bucket, which lists them.
+    Bucket(WalBucket),
 }
 
-/// Asks for a file by its name and the bytes that it may have; blocks.
-pub type Ask = Box<dyn FnMut(&str, RangeInclusive<u64>) -> Result<Answer, CouldNotRun> + Send>;
+/// What a file of an archive is.
+pub(super) enum WalKind {
+    /// A segment.
+    Segment(Segment),
+    /// The history of a timeline.
+    History(u32),
+    /// A segment that is not complete.
+    Partial,
+}
 
-/// A command that gives files of WAL.
-pub struct Asker {
-    /// Program and arguments, without secrets.
-    pub shown: String,
-    /// Runs it for one file.
-    pub ask: Ask,
+/// The name of a file without endings, and what it is; `size` is the bytes of a segment. `None` where it is no WAL.
+pub(super) fn kind_of(name: &str, size: u32) -> Option<(&str, WalKind)> {
+    let stem = COMPRESSED.iter().fold(name, |name, ending| {
+        name.strip_suffix(ending).unwrap_or(name)
+    });
+    let kind = if let Some(segment) = Segment::parse(stem, size) {
+        WalKind::Segment(segment)
+    } else if let Some(timeline) = timeline_of(stem) {
+        WalKind::History(timeline)
+    } else if is_partial(stem, size) {
+        WalKind::Partial
+    } else {
+        return None;
+    };
+    Some((stem, kind))
+}
+
+fn is_partial(stem: &str, size: u32) -> bool {
+    let segment = stem.strip_suffix(".partial");
+    segment.is_some_and(|name| Segment::parse(name, size).is_some())
 }
 
 /// Segments and histories that were found.
@@ -52,79 +75,50 @@ pub(super) struct Archive {
     pub histories: BTreeMap<u32, (String, PathBuf)>,
     /// Names of segments that are not complete.
     pub partial: Vec<String>,
-    command: Option<Command>,
-}
-
-/// A command that gives files, and what it answered.
-struct Command {
-    asker: Asker,
-    /// Bytes of a segment.
-    size: u32,
-    /// Segments that it did not give.
-    missing: BTreeSet<Segment>,
+    supply: Supply,
     /// The last segment of the base backup's own WAL, of which an archive may have more.
     incomplete: Option<Segment>,
-    /// The first timeline whose history it did not give.
-    no_history: Option<u32>,
-    /// The file that it gave last.
-    last: Option<String>,
-    /// Number of files that it gave.
-    files: u64,
-    /// Time of all its runs.
-    duration: Duration,
 }
 
-/// What a command gave.
+/// What a command or a bucket gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fetched {
-    /// Program and arguments, without secrets.
-    pub command: String,
+    /// Program and arguments, without secrets; or `s3://bucket/prefix`.
+    pub origin: String,
     /// Number of files.
     pub files: u64,
-    /// Time of the command, for all that it was asked for.
+    /// Time of all requests.
     pub duration: Duration,
 }
 
 impl Archive {
-    /// An archive of segments of `size` bytes without a file. A command is asked for whatever is not added.
-    pub(super) fn new(size: u32, asker: Option<Asker>) -> Self {
+    /// An archive of segments of `size` bytes without a file. What is not added is asked for.
+    pub(super) fn new(size: u32, supply: Supply) -> Self {
         Self {
             size,
             segments: BTreeMap::new(),
             histories: BTreeMap::new(),
             partial: Vec::new(),
-            command: asker.map(|asker| Command {
-                asker,
-                size,
-                missing: BTreeSet::new(),
-                incomplete: None,
-                no_history: None,
-                last: None,
-                files: 0,
-                duration: Duration::ZERO,
-            }),
+            supply,
+            incomplete: None,
         }
     }
 
     /// Adds a file by its name, unless there is one of that name already.
     pub(super) fn add(&mut self, name: &str, path: PathBuf) {
-        let endings = COMPRESSED.iter();
-        let stem = endings.fold(name, |name, ending| {
-            name.strip_suffix(ending).unwrap_or(name)
-        });
-        if let Some(segment) = Segment::parse(stem, self.size) {
-            self.segments
-                .entry(segment)
-                .or_insert((stem.to_owned(), path));
-            if let Some(command) = &mut self.command {
-                command.incomplete = command.incomplete.max(Some(segment));
+        let Some((stem, kind)) = kind_of(name, self.size) else {
+            return;
+        };
+        let stem = stem.to_owned();
+        match kind {
+            WalKind::Segment(segment) => {
+                self.segments.entry(segment).or_insert((stem, path));
+                self.incomplete = self.incomplete.max(Some(segment));
             }
-        } else if let Some(timeline) = timeline_of(stem) {
-            self.histories
-                .entry(timeline)
-                .or_insert((stem.to_owned(), path));
-        } else if stem.ends_with(".partial") {
-            self.partial.push(stem.to_owned());
+            WalKind::History(timeline) => {
+                self.histories.entry(timeline).or_insert((stem, path));
+            }
+            WalKind::Partial => self.partial.push(stem),
         }
     }
 
@@ -159,14 +153,13 @@ impl Archive {
         Ok(())
     }
 
-    /// What the command gave; `None` without one.
+    /// What was given by a command or a bucket; `None` without one.
     pub(super) fn fetched(&self) -> Option<Fetched> {
-        let command = self.command.as_ref()?;
-        Some(Fetched {
-            command: command.asker.shown.clone(),
-            files: command.files,
-            duration: command.duration,
-        })
+        match &self.supply {
+            Supply::None => None,
+            Supply::Command(command) => Some(command.fetched()),
+            Supply::Bucket(bucket) => Some(bucket.fetched()),
+        }
     }
 
     /// The timeline, name and place of the segment of this number on a path, if there is one.
@@ -189,41 +182,46 @@ impl Archive {
         Ok(None)
     }
 
-    /// Lets the command give a segment that is not there, or may not be complete.
+    /// Fetches a segment that is not there, or may not be complete.
     fn fetch(&mut self, segment: Segment) -> Result<(), CouldNotRun> {
-        let Some(command) = &mut self.command else {
-            return Ok(());
-        };
-        let is_there = self.segments.contains_key(&segment);
-        if command.missing.contains(&segment) || is_there && command.incomplete != Some(segment) {
+        if self.segments.contains_key(&segment) && self.incomplete != Some(segment) {
             return Ok(());
         }
-        let name = segment.name(self.size);
-        match command.ask(&name)? {
-            Answer::File(path) => {
-                self.segments.insert(segment, (name, path));
-                if command.incomplete == Some(segment) {
-                    command.incomplete = None;
-                }
-            }
-            Answer::Nothing(_) => {
-                command.missing.insert(segment);
+        let given = match &mut self.supply {
+            Supply::None => None,
+            Supply::Command(command) => command.segment(segment)?,
+            Supply::Bucket(bucket) => bucket.segment(segment)?,
+        };
+        if let Some(given) = given {
+            self.segments.insert(segment, given);
+            if self.incomplete == Some(segment) {
+                self.incomplete = None;
             }
         }
         Ok(())
     }
 
-    /// Lets the command give the histories of all timelines after that of `start`, the first segment of the recovery, or that of `wanted`.
+    /// Lists a bucket from `start` on, the first segment of the recovery, and fetches the histories of all timelines after that of `start`, or
+    /// that of `wanted`.
     ///
     /// # Errors
-    /// Those of the command.
+    /// Those of the command or the bucket.
     pub(super) fn fetch_histories(
         &mut self,
         start: Segment,
         wanted: Option<u32>,
     ) -> Result<(), CouldNotRun> {
-        let Some(command) = &mut self.command else {
-            return Ok(());
+        let command = match &mut self.supply {
+            Supply::None => return Ok(()),
+            Supply::Command(command) => command,
+            Supply::Bucket(bucket) => {
+                self.partial.extend(bucket.list(self.size, start)?);
+                for (timeline, path) in bucket.histories(start, wanted)? {
+                    let name = history_name(timeline);
+                    self.histories.entry(timeline).or_insert((name, path));
+                }
+                return Ok(());
+            }
         };
         let timelines = match wanted {
             Some(wanted) if wanted == start.timeline => return Ok(()),
@@ -234,7 +232,7 @@ impl Archive {
             if self.histories.contains_key(&timeline) {
                 continue;
             }
-            let name = format!("{timeline:08X}.history");
+            let name = history_name(timeline);
             match command.ask(&name)? {
                 Answer::File(path) => {
                     self.histories.insert(timeline, (name, path));
@@ -246,7 +244,7 @@ impl Archive {
                 // It is a fault of the backup only where the command works.
                 Answer::Nothing(how) => {
                     if let Answer::Nothing(_) = command.ask(&start.name(self.size))? {
-                        return Err(command.gave_nothing(&name, &how));
+                        return Err(command.gave_nothing(&name, how));
                     }
                 }
             }
@@ -270,15 +268,14 @@ impl Archive {
             timeline: newest,
             number,
         };
-        let Some(command) = &mut self.command else {
+        // A bucket was listed.
+        let Supply::Command(command) = &mut self.supply else {
             return Ok(false);
         };
         command.prove_it_gives(&missing.name(self.size))?;
         // Of the last segment of the base backup's own WAL the archive may have more.
-        if let Some(own) = command
-            .incomplete
-            .filter(|own| command.missing.contains(own))
-        {
+        let own = self.incomplete;
+        if let Some(own) = own.filter(|own| command.missing.contains(own)) {
             command.still_gives_no(&own.name(self.size))?;
         }
         for timeline in timelines {
@@ -298,20 +295,24 @@ impl Archive {
     /// # Errors
     /// The command gives one that it did not give at first.
     pub(super) fn ask_again_for_history(&mut self) -> Result<(), CouldNotRun> {
-        let Some(command) = &mut self.command else {
+        let Supply::Command(command) = &mut self.supply else {
             return Ok(());
         };
         // Without a file that it gave, it may have failed both times; then the WAL is that of the base backup, whose timeline is known.
         let (Some(timeline), Some(_)) = (command.no_history, &command.last) else {
             return Ok(());
         };
-        let name = format!("{timeline:08X}.history");
-        command.still_gives_no(&name)
+        command.still_gives_no(&history_name(timeline))
     }
 
     /// The next segment on the path from a number on.
     pub(super) fn next(&self, path: &history::Path, from: u64) -> Option<Segment> {
-        let all = self.segments.keys().filter(|segment| {
+        let listed = match &self.supply {
+            Supply::Bucket(bucket) => Some(bucket.segments()),
+            Supply::None | Supply::Command(_) => None,
+        };
+        let all = self.segments.keys().chain(listed.into_iter().flatten());
+        let all = all.filter(|segment| {
             let last_byte = self.last_byte(segment.number);
             let on_path = path.timelines(last_byte).any(|one| one == segment.timeline);
             segment.number >= from && on_path
@@ -325,75 +326,16 @@ impl Archive {
     }
 }
 
-impl Command {
-    fn ask(&mut self, name: &str) -> Result<Answer, CouldNotRun> {
-        let bytes = match name.ends_with(".history") {
-            true => 1..=history::LONGEST,
-            false => u64::from(self.size)..=u64::from(self.size),
-        };
-        let began = Instant::now();
-        let answer = (self.asker.ask)(name, bytes);
-        self.duration += began.elapsed();
-        let answer = answer?;
-        if let Answer::File(_) = answer {
-            self.files += 1;
-            self.last = Some(name.to_owned());
-        }
-        Ok(answer)
-    }
-
-    /// Verifies that the command does not give a file that it did not give before and that was done without.
-    fn still_gives_no(&mut self, name: &str) -> Result<(), CouldNotRun> {
-        match self.ask(name)? {
-            Answer::Nothing(_) => Ok(()),
-            Answer::File(_) => Err(CouldNotRun::with_hint(
-                format!(
-                    "the command `{}` gave {name} only when it was asked again",
-                    self.asker.shown
-                ),
-                "it failed before, or the file was archived a moment ago: run the drill again",
-            )),
-        }
-    }
-
-    /// Verifies that the command works by a file that it gave before. `missing` is what it did not give.
-    fn prove_it_gives(&mut self, missing: &str) -> Result<(), CouldNotRun> {
-        let Some(last) = self.last.clone() else {
-            let Answer::Nothing(how) = self.ask(missing)? else {
-                return Ok(());
-            };
-            return Err(self.gave_nothing(missing, &how));
-        };
-        let files = self.files;
-        let answer = self.ask(&last)?;
-        self.files = files;
-        match answer {
-            Answer::File(_) => Ok(()),
-            Answer::Nothing(how) => Err(CouldNotRun::with_hint(
-                format!(
-                    "the command `{}` did not give {missing}, and {last}, which it gave before, not any more: {how}",
-                    self.asker.shown
-                ),
-                "it fails for another reason than the end of the WAL: run it by hand for both",
-            )),
-        }
-    }
-
-    fn gave_nothing(&self, missing: &str, how: &str) -> CouldNotRun {
-        CouldNotRun::with_hint(
-            format!(
-                "the command `{}` gave no file at all; for {missing} {how}",
-                self.asker.shown
-            ),
-            "this says nothing about the backup: run the command by hand for a segment that is in the archive",
-        )
-    }
+fn history_name(timeline: u32) -> String {
+    format!("{timeline:08X}.history")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::RangeInclusive;
     use std::sync::{Arc, Mutex};
 
+    use super::super::asked::Asker;
     use super::*;
 
     const SIZE: u32 = 16 << 20;
@@ -415,14 +357,39 @@ mod tests {
             log.push(name.to_owned());
             Ok(match has(name, log.len()) {
                 true => Answer::File(PathBuf::from(name)),
-                false => Answer::Nothing(FAILED.to_owned()),
+                false => Answer::Nothing(CouldNotRun::new(FAILED)),
             })
         };
         let asker = Asker {
             shown: "get".to_owned(),
             ask: Box::new(ask),
         };
-        (Archive::new(SIZE, Some(asker)), asked)
+        let command = Supply::Command(Command::new(SIZE, asker));
+        (Archive::new(SIZE, command), asked)
+    }
+
+    #[test]
+    fn a_file_is_what_its_name_says() {
+        let kind = |name: &str| match kind_of(name, SIZE) {
+            None => "none",
+            Some((_, WalKind::Segment(_))) => "segment",
+            Some((_, WalKind::History(_))) => "history",
+            Some((_, WalKind::Partial)) => "partial",
+        };
+        let name = name(5);
+        for (ending, expected) in [
+            ("", "segment"),
+            (".zst", "segment"),
+            (".gz.age", "segment"),
+            (".partial", "partial"),
+            (".partial.lz4", "partial"),
+            (".00000028.backup", "none"),
+            (".tmp", "none"),
+        ] {
+            assert_eq!(kind(&format!("{name}{ending}")), expected, "{ending}");
+        }
+        assert_eq!(kind("00000002.history.gz"), "history");
+        assert_eq!(kind("big.partial"), "none");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::value::Datetime;
 
+use crate::backup::source::settings::S3Folder;
 use crate::input::Problem;
 use crate::input::secret::SecretText;
 use crate::units::Span;
@@ -39,29 +40,39 @@ pub struct Base {
     /// WAL-G or another tool. Tablespaces go to folders in `{tablespaces}`. A program with a `/` is relative to the scenario
     /// file, one without is searched in `PATH`. It starts in the folder of the scenario file.
     pub command: Option<Vec<String>>,
-    /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
+    /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG` and `SSH_AUTH_SOCK`.
     #[serde(default)]
     pub env: BTreeMap<String, SecretText>,
     /// Limit for the whole command; `6h` where it is not set.
     pub timeout: Option<Span>,
+    /// Files and folders that `command` may write, such as `["/var/lib/barman/main"]`, relative to the scenario file. It writes
+    /// nowhere else on this machine but to `{folder}`, `{tablespaces}` and a temporary folder of its own, `TMPDIR`.
+    #[serde(default)]
+    pub writes: Vec<PathBuf>,
 }
 
-/// Archived WAL. Exactly one of `path` and `command`.
+/// Archived WAL. Exactly one of `path`, `s3` and `command`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Wal {
     /// The folder that `archive_command` writes to, with or without compression, relative to the scenario file. Folders in it are
     /// searched too.
     pub path: Option<PathBuf>,
+    /// The bucket that `archive_command` writes to, with or without compression. Each file is fetched when it is needed.
+    pub s3: Option<S3Folder>,
     /// Program and arguments, without a shell, that write one file of WAL, `{segment}`, to `{file}`, or to standard output
     /// where there is no `{file}`, as a `restore_command` does: a segment, or a history such as `00000002.history`. An exit code from 1 to 125
     /// says that it is not in the archive. `{folder}` is the folder of the base backup.
     pub command: Option<Vec<String>>,
-    /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
+    /// Additional variables of `command`. It inherits `PATH`, `HOME`, `USER`, `LANG` and `SSH_AUTH_SOCK`.
     #[serde(default)]
     pub env: BTreeMap<String, SecretText>,
     /// Limit for one file; `10m` where it is not set.
     pub timeout: Option<Span>,
+    /// Files and folders that `command` may write, relative to the scenario file. It writes nowhere else on this machine but to the
+    /// folder of `{file}` and a temporary folder of its own, `TMPDIR`.
+    #[serde(default)]
+    pub writes: Vec<PathBuf>,
 }
 
 /// A command that fetches files.
@@ -73,13 +84,15 @@ pub struct FetchCommand {
     pub env: BTreeMap<String, SecretText>,
     /// Its limit, where the scenario sets one.
     pub timeout: Option<Duration>,
+    /// What it may write in addition to its folders, relative to the folder of the scenario file.
+    pub writes: Vec<PathBuf>,
 }
 
 impl Base {
     /// The command that writes it, if there is one.
     #[must_use]
     pub fn fetch(self) -> Option<FetchCommand> {
-        FetchCommand::of(self.command, self.env, self.timeout)
+        FetchCommand::of(self.command, self.env, self.timeout, self.writes)
     }
 }
 
@@ -87,11 +100,13 @@ impl Wal {
     /// Where it is; `None` without a location.
     #[must_use]
     pub fn archived(self) -> Option<ArchivedWal> {
+        if let Some(s3) = self.s3 {
+            return Some(ArchivedWal::S3(s3));
+        }
         match self.path {
             Some(path) => Some(ArchivedWal::Folder(path)),
-            None => {
-                FetchCommand::of(self.command, self.env, self.timeout).map(ArchivedWal::Command)
-            }
+            None => FetchCommand::of(self.command, self.env, self.timeout, self.writes)
+                .map(ArchivedWal::Command),
         }
     }
 }
@@ -101,11 +116,13 @@ impl FetchCommand {
         words: Option<Vec<String>>,
         env: BTreeMap<String, SecretText>,
         timeout: Option<Span>,
+        writes: Vec<PathBuf>,
     ) -> Option<Self> {
         Some(Self {
             words: words?,
             env,
             timeout: timeout.map(|span| span.0),
+            writes,
         })
     }
 
@@ -267,6 +284,8 @@ const WRITE_NAME: &str = "write the name that `pg_create_restore_point` was call
 pub enum ArchivedWal {
     /// In a folder, relative to that of the scenario file.
     Folder(PathBuf),
+    /// In a bucket.
+    S3(S3Folder),
     /// A command gives each file.
     Command(FetchCommand),
 }

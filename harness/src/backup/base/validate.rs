@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use super::settings::{FOLDER, SEGMENT};
+use crate::backup::source::settings::validate_s3_folder;
 use crate::input::Problem;
 use crate::input::decode::Table;
 use crate::input::table::{key_span, table_at};
@@ -37,13 +38,16 @@ pub fn validate(backup: &Table<'_>, problems: &mut Vec<Problem>) {
     if let Some((wal, place)) = table_at(backup, "wal") {
         let of_wal = Section {
             name: "[backup.wal]",
-            locations: &["path", "command"],
-            one_of: "`path` and `command`",
-            example: "write `path = \"wal\"`, the folder that `archive_command` writes to, or `command` of a tool that writes `{segment}` to `{file}`",
+            locations: &["path", "s3", "command"],
+            one_of: "`path`, `s3` and `command`",
+            example: "write `path = \"wal\"`, the folder that `archive_command` writes to, `s3 = { bucket = \"backups\", prefix = \"wal/\" }`, or `command` of a tool that writes `{segment}` to `{file}`",
             placeholder: SEGMENT,
             command: "command = [\"pgbackrest\", \"--stanza=main\", \"--pg1-path={folder}\", \"archive-get\", \"{segment}\", \"{file}\"]",
         };
         of_wal.validate(wal, &place, problems);
+        if let Some((s3, _)) = table_at(wal, "s3") {
+            validate_s3_folder(s3, problems);
+        }
     }
     let of_dumps = [
         ("globals", "a base backup contains all roles"),
@@ -62,7 +66,11 @@ pub fn validate(backup: &Table<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// The keys of both tables.
-const KNOWN: [&str; 5] = ["path", "newest", "command", "env", "timeout"];
+const KNOWN: [&str; 7] = [
+    "path", "newest", "s3", "command", "env", "timeout", "writes",
+];
+/// Those of a command.
+const OF_COMMAND: [&str; 3] = ["env", "timeout", "writes"];
 
 /// A table with one location, which may be a command.
 struct Section {
@@ -97,7 +105,7 @@ impl Section {
             problems.push(Problem::at(place.clone(), what).hint(self.example));
         }
         let Some(command) = table.get("command") else {
-            for key in ["env", "timeout"] {
+            for key in OF_COMMAND {
                 if let Some(place) = key_span(table, key) {
                     let what = format!(
                         "`{key}` is for `command`, which `{}` does not have",

@@ -94,6 +94,7 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNo
         candidates: (found.candidates.clone(), found.unlisted),
         picked: found.picked.clone(),
         format: inspected.format,
+        fetched_in: found.fetched_in,
         bytes: inspected.bytes,
         unpacked_bytes: inspected.unpacked_bytes,
         sha256: inspected.sha256,

@@ -3,14 +3,13 @@
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::command::{TIMEOUT, of_command};
+use super::confine;
 use super::found::{Found, Place, Rules};
-use super::run::{INHERITED, Terms, run};
+use super::run::{Fetch, path_text, run, unwritable};
 use crate::backup::base::settings::{FOLDER, FetchCommand, TABLESPACES};
 use crate::backup::files::blocking;
-use crate::input::program::ProgramSettings;
 use crate::outcome::CouldNotRun;
 
 /// The section of the scenario.
@@ -29,26 +28,25 @@ pub(super) async fn find(
         (TABLESPACES, path_text(&tablespaces)?),
     ];
     let words = settings.with(&values);
-    let program = ProgramSettings {
-        section: SECTION,
-        words: &words,
-        inherited: INHERITED,
-        variables: &settings.env,
-    };
-    let program = program.resolve(place.folder, place.environment, place.redactor, place.run)?;
-    let shown = place.redactor.clean(&settings.words.join(" "));
-    let terms = Terms {
+    let fetch = Fetch {
         section: SECTION,
         key: "command",
+        words: &words,
+        env: &settings.env,
         limit: settings.timeout.unwrap_or(TIMEOUT),
-        redactor: place.redactor,
-        writes_to: Some(&folder),
+        writes: &settings.writes,
+        folders: &[&folder, &tablespaces],
     };
-    let began = Instant::now();
-    let ended = run(program, &terms, None).await;
+    let ended = run(&fetch, place, None).await;
+    // The redactor knows its secrets now.
+    let shown = place.redactor.clean(&settings.words.join(" "));
     let ended = ended.map_err(|error| of_command(&shown, error))?;
-    let failed =
-        |reason: String, hint: &str| Err(of_command(&shown, CouldNotRun::with_hint(reason, hint)));
+    let failed = |reason: String, hint: &str| {
+        Err(of_command(
+            &shown,
+            CouldNotRun::with_hint(reason, ended.hint(hint)),
+        ))
+    };
     if let Some(failure) = ended.failure() {
         return failed(
             failure,
@@ -68,7 +66,7 @@ pub(super) async fn find(
     }
     let mut found = Found::named(folder, shown, "", rules);
     found.chosen = "what the command in the scenario wrote".to_owned();
-    found.fetched_in = Some(began.elapsed());
+    found.warnings.extend(confine::warning(SECTION));
     Ok(found)
 }
 
@@ -81,23 +79,6 @@ fn new_folder(spool: &Path, name: &str) -> Result<PathBuf, CouldNotRun> {
         Ok(folder)
     })();
     made.map_err(|error| unwritable(spool, &error))
-}
-
-fn unwritable(folder: &Path, error: &io::Error) -> CouldNotRun {
-    CouldNotRun::with_hint(
-        format!("cannot write to {}: {error}", folder.display()),
-        "set another folder with `--work-dir`",
-    )
-}
-
-/// A path as an argument of a command.
-pub(in crate::backup) fn path_text(path: &Path) -> Result<&str, CouldNotRun> {
-    path.to_str().ok_or_else(|| {
-        CouldNotRun::with_hint(
-            format!("the path {} is not UTF-8", path.display()),
-            "set another folder with `--work-dir`",
-        )
-    })
 }
 
 fn is_empty(folder: &Path) -> io::Result<bool> {

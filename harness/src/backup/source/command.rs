@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use super::confine;
 use super::download::{Download, Received};
 use super::found::{Found, Place, Rules};
-use super::run::{INHERITED, Terms, run};
+use super::run::{Fetch, run};
 use super::settings::Command;
-use crate::input::program::ProgramSettings;
 use crate::outcome::CouldNotRun;
-use crate::process::Program;
+
+/// The section of the scenario.
+const SECTION: &str = "[backup.command]";
 
 /// Default limit of a command.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
@@ -19,27 +21,24 @@ pub(super) async fn find(
     rules: &Rules,
     place: &Place<'_>,
 ) -> Result<Found, CouldNotRun> {
-    let program = ProgramSettings {
-        section: "[backup.command]",
-        words: &settings.run,
-        inherited: INHERITED,
-        variables: &settings.env,
-    };
-    let program = program.resolve(place.folder, place.environment, place.redactor, place.run)?;
-    let shown = place.redactor.clean(&settings.run.join(" "));
     let name = settings.name.as_deref().unwrap_or("backup");
-    let terms = Terms {
-        section: "[backup.command]",
+    let fetch = Fetch {
+        section: SECTION,
         key: "run",
+        words: &settings.run,
+        env: &settings.env,
         limit: settings.timeout.map_or(TIMEOUT, |span| span.0),
-        redactor: place.redactor,
-        writes_to: None,
+        writes: &settings.writes,
+        folders: &[],
     };
-    let received = receive(program, &terms, place, name).await;
+    let received = receive(&fetch, place, name).await;
+    // The redactor knows its secrets now.
+    let shown = place.redactor.clean(&settings.run.join(" "));
     let received = received.map_err(|error| of_command(&shown, error))?;
     let mut found = Found::named(received.path, shown, name, rules);
     found.chosen = "the output of the command in the scenario".to_owned();
     found.received_sha256 = Some(received.sha256);
+    found.warnings.extend(confine::warning(SECTION));
     Ok(found)
 }
 
@@ -53,24 +52,23 @@ pub(super) fn of_command(shown: &str, error: CouldNotRun) -> CouldNotRun {
 
 /// Runs it to its end.
 async fn receive(
-    program: Program,
-    terms: &Terms<'_>,
+    fetch: &Fetch<'_>,
     place: &Place<'_>,
     name: &str,
 ) -> Result<Received, CouldNotRun> {
     let mut download = Download::begin(place, name).await?;
     download.expect(None)?;
-    let ended = run(program, terms, Some(&mut download)).await?;
+    let ended = run(fetch, place, Some(&mut download)).await?;
     if let Some(failure) = ended.failure() {
         return Err(CouldNotRun::with_hint(
             failure,
-            "this says nothing about the backup: run the command by hand",
+            ended.hint("this says nothing about the backup: run the command by hand"),
         ));
     }
     if download.bytes == 0 {
         return Err(CouldNotRun::with_hint(
             format!("it wrote nothing{}", ended.errors),
-            "it must write the backup to its standard output",
+            ended.hint("it must write the backup to its standard output"),
         ));
     }
     download.end().await

@@ -142,7 +142,7 @@ pub struct Found {
     pub expected_sha256: Option<(String, String)>,
     /// The SHA-256 of the received bytes, where they were fetched.
     pub received_sha256: Option<String>,
-    /// How long the command ran that wrote it; `None` for whatever else.
+    /// How long it took to fetch it; `None` for what is on this machine.
     pub fetched_in: Option<Duration>,
     /// The manifest next to it, name and text.
     pub manifest: Option<(String, String)>,

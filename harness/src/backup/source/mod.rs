@@ -1,7 +1,7 @@
 //! Sources of backups. One source, one file.
 //!
 //! - `path`, `newest`: on this machine; `s3`, `http`, `command`, `base`: fetched into the folder of the run
-//! - `run`: runs the commands of `command`, `base` and of archived WAL
+//! - `run`: runs the commands of `command`, `base` and of archived WAL; `confine`: what they may write
 //! - `globals`: the file of roles that belongs to a backup
 //! - `found`: what is searched for and found; `settings`: the settings of the sources
 //! - `candidates`: selects one of several, `pick` which; `name`: time and stream in a name
@@ -10,6 +10,7 @@
 mod base;
 pub mod candidates;
 mod command;
+pub(super) mod confine;
 mod digest;
 mod download;
 mod found;
@@ -32,11 +33,11 @@ mod transfer;
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Instant;
 
 use crate::backup::files::blocking;
 use crate::outcome::CouldNotRun;
 
-pub(super) use base::path_text;
 pub(super) use download::{Download, no_room};
 pub use found::{Earlier, Found, HeaderTime, Location, Place, Rules, Source, apart, made, renamed};
 pub use manifest::ENDING as MANIFEST;
@@ -84,14 +85,16 @@ pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, CouldNotR
         Ok(found)
     };
     let rules = source.rules.clone();
-    match &source.location {
+    let began = Instant::now();
+    let found = match &source.location {
         Location::Path(path) => {
             let path = place.folder.join(path);
-            blocking(move || path::find(&path, &rules).and_then(with_globals)).await
+            return blocking(move || path::find(&path, &rules).and_then(with_globals)).await;
         }
         Location::Newest(pattern) => {
             let (folder, pattern) = (place.folder.to_owned(), pattern.clone());
-            blocking(move || newest::find(&folder, &pattern, &rules).and_then(with_globals)).await
+            let find = move || newest::find(&folder, &pattern, &rules).and_then(with_globals);
+            return blocking(find).await;
         }
         Location::S3(settings) => {
             s3::find(settings, &rules, source.globals.as_deref(), place).await
@@ -99,5 +102,8 @@ pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, CouldNotR
         Location::Http(settings) => http::find(settings, &rules, place).await,
         Location::Command(settings) => command::find(settings, &rules, place).await,
         Location::Base(settings) => base::find(settings, &rules, place).await,
-    }
+    };
+    let mut found = found?;
+    found.fetched_in = Some(began.elapsed());
+    Ok(found)
 }

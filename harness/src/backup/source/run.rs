@@ -1,37 +1,54 @@
-//! Runs a command that fetches a backup or a part of it.
+//! Runs a command that fetches a backup or a part of it: confined, and with a temporary folder of its own.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 
+use super::confine::{self, hint, listed};
 use super::download::{Download, no_room};
+use super::found::Place;
 use crate::disk;
+use crate::input::program::ProgramSettings;
+use crate::input::secret::SecretText;
 use crate::outcome::CouldNotRun;
 use crate::process::{self, Program};
 use crate::redact::Redactor;
+use crate::sandbox::Sandbox;
 use crate::units::show_duration;
 
 /// Environment variables that it inherits: enough for programs that log in elsewhere.
-pub(in crate::backup) const INHERITED: &[&str] =
-    &["PATH", "HOME", "USER", "LANG", "TMPDIR", "SSH_AUTH_SOCK"];
+const INHERITED: &[&str] = &["PATH", "HOME", "USER", "LANG", "SSH_AUTH_SOCK"];
+
+/// Variables with the path of its temporary folder. pgBackRest has its locks and logs in folders of the system otherwise, where a drill would
+/// keep others from restoring.
+const TEMPORARY: [&str; 3] = ["TMPDIR", "PGBACKREST_LOCK_PATH", "PGBACKREST_LOG_PATH"];
+
+/// Other variables: pgBackRest would fetch ahead in the background, into a folder that it shares with servers of this machine.
+const SET: [(&str, &str); 1] = [("PGBACKREST_ARCHIVE_ASYNC", "n")];
 
 /// Time between two checks of the free space while a command writes files itself.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The settings of a command, for its run and for messages.
-pub(in crate::backup) struct Terms<'a> {
+/// A command, as a section of a scenario sets it.
+pub(in crate::backup) struct Fetch<'a> {
     /// The section of the scenario: `[backup.command]`.
     pub section: &'static str,
     /// The key of program and arguments in that section.
     pub key: &'static str,
+    /// Program and arguments.
+    pub words: &'a [String],
+    /// Additional variables.
+    pub env: &'a BTreeMap<String, SecretText>,
     /// Limit for the whole command.
     pub limit: Duration,
-    /// Takes secrets out of what is shown.
-    pub redactor: &'a Redactor,
-    /// The folder that it writes files to, whose disk must not become full.
-    pub writes_to: Option<&'a Path>,
+    /// What it may write in addition, relative to the scenario file.
+    pub writes: &'a [PathBuf],
+    /// The folders of the run that it writes to, as absolute paths. The disk of the first must not become full.
+    pub folders: &'a [&'a Path],
 }
 
 /// How a command ended.
@@ -40,6 +57,8 @@ pub(in crate::backup) struct Ended {
     pub status: ExitStatus,
     /// The last lines that it wrote to standard error, after a colon and without secrets; empty where there are none.
     pub errors: String,
+    /// The next step where a write was refused.
+    pub refused: Option<String>,
 }
 
 impl Ended {
@@ -54,6 +73,11 @@ impl Ended {
         };
         Some(format!("{how}{}", self.errors))
     }
+
+    /// The hint where it failed: `otherwise`, unless a write was refused.
+    pub fn hint(&self, otherwise: &str) -> String {
+        self.refused.clone().unwrap_or_else(|| otherwise.to_owned())
+    }
 }
 
 /// Runs a command to its end; `output` gets its standard output, which is discarded without one. Dropping what this returns kills the
@@ -62,38 +86,90 @@ impl Ended {
 /// # Errors
 /// When it cannot be started, exceeds its limit, or the disk becomes full. An exit code other than 0 is no error.
 pub(in crate::backup) async fn run(
-    program: Program,
-    terms: &Terms<'_>,
+    fetch: &Fetch<'_>,
+    place: &Place<'_>,
     output: Option<&mut Download>,
 ) -> Result<Ended, CouldNotRun> {
+    // It is removed after the command has ended.
+    let temporary =
+        temporary_folder(place.spool).map_err(|error| unwritable(place.spool, &error))?;
+    let mut allowed = listed(fetch.writes, place.folder, fetch.section)?;
+    allowed.push(temporary.path().to_owned());
+    allowed.extend(fetch.folders.iter().map(|folder| (*folder).to_owned()));
+    let settings = ProgramSettings {
+        section: fetch.section,
+        words: fetch.words,
+        inherited: INHERITED,
+        variables: fetch.env,
+    };
+    let mut program =
+        settings.resolve(place.folder, place.environment, place.redactor, place.run)?;
+    let path = path_text(temporary.path())?;
+    let own = TEMPORARY.into_iter().map(|name| (name, path)).chain(SET);
+    for (name, value) in own {
+        if !fetch.env.contains_key(name) {
+            let variable = (name.to_owned(), value.to_owned());
+            program.environment.push(variable);
+        }
+    }
+    program.place = process::Place::Sandbox(Sandbox::writing(allowed.clone()));
     let ran = async {
         tokio::select! {
-            ended = run_to_end(program, terms, output) => ended,
-            error = watch_disk(terms.writes_to) => Err(error),
+            ended = run_to_end(program, fetch, place.redactor, output) => ended,
+            error = watch_disk(fetch.folders.first().copied()) => Err(error),
         }
     };
-    tokio::time::timeout(terms.limit, ran)
-        .await
-        .unwrap_or_else(|_| {
-            Err(CouldNotRun::with_hint(
-                format!(
-                    "it did not end within {} and was killed",
-                    show_duration(terms.limit)
-                ),
-                format!(
-                    "raise `timeout` in `{}`, or find out why it takes so long",
-                    terms.section
-                ),
-            ))
-        })
+    let ended = tokio::time::timeout(fetch.limit, ran).await;
+    let mut ended = ended.unwrap_or_else(|_| {
+        Err(CouldNotRun::with_hint(
+            format!(
+                "it did not end within {} and was killed",
+                show_duration(fetch.limit)
+            ),
+            format!(
+                "raise `timeout` in `{}`, or find out why it takes so long",
+                fetch.section
+            ),
+        ))
+    })?;
+    if confine::is_confined() && !ended.errors.is_empty() {
+        ended.refused = hint(&ended.errors, fetch.section, &allowed);
+    }
+    Ok(ended)
+}
+
+/// Creates an empty folder that only this user may enter, and that is removed when it is dropped.
+fn temporary_folder(spool: &Path) -> io::Result<tempfile::TempDir> {
+    let spool = std::path::absolute(spool)?;
+    std::fs::create_dir_all(&spool)?;
+    tempfile::Builder::new().prefix("tmp").tempdir_in(spool)
+}
+
+/// The error that the folder of the run cannot be written.
+pub(super) fn unwritable(folder: &Path, error: &io::Error) -> CouldNotRun {
+    CouldNotRun::with_hint(
+        format!("cannot write to {}: {error}", folder.display()),
+        "set another folder with `--work-dir`",
+    )
+}
+
+/// A path as an argument of a command.
+pub(in crate::backup) fn path_text(path: &Path) -> Result<&str, CouldNotRun> {
+    path.to_str().ok_or_else(|| {
+        CouldNotRun::with_hint(
+            format!("the path {} is not UTF-8", path.display()),
+            "set another folder with `--work-dir`",
+        )
+    })
 }
 
 async fn run_to_end(
     program: Program,
-    terms: &Terms<'_>,
+    fetch: &Fetch<'_>,
+    redactor: &Redactor,
     output: Option<&mut Download>,
 ) -> Result<Ended, CouldNotRun> {
-    let lost = |error: std::io::Error| {
+    let lost = |error: io::Error| {
         CouldNotRun::with_hint(
             format!("its exit code is unknown: {error}"),
             "run it by hand and see its output",
@@ -104,7 +180,7 @@ async fn run_to_end(
             error.to_string(),
             format!(
                 "correct `{}` in `{}`: program and arguments, without a shell",
-                terms.key, terms.section
+                fetch.key, fetch.section
             ),
         )
     })?;
@@ -126,8 +202,12 @@ async fn run_to_end(
     let status = running.wait().await.map_err(lost)?;
     // Processes that it left in the background would keep its pipes open.
     running.kill();
-    let errors = process::last_lines(&mut errors, terms.redactor).await;
-    Ok(Ended { status, errors })
+    let errors = process::last_lines(&mut errors, redactor).await;
+    Ok(Ended {
+        status,
+        errors,
+        refused: None,
+    })
 }
 
 /// Returns once the disk of a folder has no room left; never without a folder.

@@ -46,6 +46,56 @@ pub struct S3 {
     pub ca: Option<PathBuf>,
 }
 
+/// A folder in S3-compatible storage.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct S3Folder {
+    /// The bucket.
+    pub bucket: String,
+    /// The folder in it, such as `main/wal`; folders in it are searched too. Default: the whole bucket.
+    #[serde(default)]
+    pub prefix: String,
+    /// The address of the storage. Default: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, otherwise AWS itself.
+    pub endpoint: Option<String>,
+    /// The region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, otherwise `us-east-1`.
+    pub region: Option<String>,
+    /// Whether the bucket is in the path instead of the host name. Default: true with an `endpoint`.
+    pub path_style: Option<bool>,
+    /// The id of the access key. Default: `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: Option<SecretText>,
+    /// The secret of the access key. Default: `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Option<SecretText>,
+    /// The token of a temporary key. Default: `AWS_SESSION_TOKEN`, if the key comes from the environment.
+    pub session_token: Option<SecretText>,
+    /// A file of certificates (PEM) to trust in addition to those of the system.
+    pub ca: Option<PathBuf>,
+}
+
+impl S3Folder {
+    /// Its storage, without an object.
+    #[must_use]
+    pub fn storage(&self) -> S3 {
+        let of = self.clone();
+        S3 {
+            bucket: of.bucket,
+            endpoint: of.endpoint,
+            region: of.region,
+            path_style: of.path_style,
+            access_key_id: of.access_key_id,
+            secret_access_key: of.secret_access_key,
+            session_token: of.session_token,
+            ca: of.ca,
+            ..S3::default()
+        }
+    }
+
+    /// `s3://bucket/prefix`.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.prefix)
+    }
+}
+
 /// A backup that is fetched by HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -74,11 +124,15 @@ pub struct Command {
     pub run: Vec<String>,
     /// Name of its output, such as `orders-2026-05-25.dump`: the time in it is that of the backup.
     pub name: Option<String>,
-    /// Additional variables. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
+    /// Additional variables. It inherits `PATH`, `HOME`, `USER`, `LANG` and `SSH_AUTH_SOCK`.
     #[serde(default)]
     pub env: BTreeMap<String, SecretText>,
     /// Limit for the whole command. Default: `6h`.
     pub timeout: Option<Span>,
+    /// Files and folders that it may write, such as `["/home/ada/.cache/restic"]`, relative to the scenario file. It writes
+    /// nowhere else on this machine but to a temporary folder of its own, `TMPDIR`.
+    #[serde(default)]
+    pub writes: Vec<PathBuf>,
 }
 
 /// Validates the values of the sources in `[backup]`. Values of a wrong type are reported when the table
@@ -151,17 +205,33 @@ pub fn validate_s3(s3: &Table<'_>, section: &str, span: Range<usize>, problems: 
                 .hint("set `key`, or remove `version`"),
         );
     }
-    for name in ["bucket", "key"] {
-        let Some((text, span)) = text_at(s3, name) else {
-            continue;
-        };
-        if text.is_empty() || (name == "bucket" && text.contains('/')) || text.starts_with("s3://")
-        {
-            problems.push(
-                Problem::at(span, format!("this is not a name of a {}", if name == "key" { "object" } else { name }))
-                    .hint("of `s3://bucket/folder/file` the bucket is `bucket` and the key is `folder/file`"),
-            );
-        }
+    if let Some((key, span)) = text_at(s3, "key")
+        && (key.is_empty() || key.starts_with("s3://"))
+    {
+        problems.push(Problem::at(span, "this is not a name of an object").hint(NAMES));
+    }
+    validate_storage(s3, problems);
+}
+
+/// Validates the table of a folder.
+pub fn validate_s3_folder(s3: &Table<'_>, problems: &mut Vec<Problem>) {
+    if let Some((prefix, span)) = text_at(s3, "prefix")
+        && (prefix.starts_with('/') || prefix.starts_with("s3://"))
+    {
+        problems.push(Problem::at(span, "this is not the name of a folder").hint(NAMES));
+    }
+    validate_storage(s3, problems);
+}
+
+/// What the parts of an address are.
+const NAMES: &str = "of `s3://bucket/folder/file` the bucket is `bucket`, the prefix is `folder` and the key is `folder/file`";
+
+/// Validates the bucket, the address and the keys.
+fn validate_storage(s3: &Table<'_>, problems: &mut Vec<Problem>) {
+    if let Some((bucket, span)) = text_at(s3, "bucket")
+        && (bucket.is_empty() || bucket.contains('/'))
+    {
+        problems.push(Problem::at(span, "this is not a name of a bucket").hint(NAMES));
     }
     check_http_url(s3, "endpoint", problems);
     for (one, other) in [

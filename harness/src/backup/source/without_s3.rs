@@ -1,5 +1,7 @@
 //! What is there of S3 in a redrill that was built without it.
 
+use std::path::PathBuf;
+
 use super::found::{Found, Place, Rules};
 use super::settings::S3;
 use crate::outcome::CouldNotRun;
@@ -23,6 +25,14 @@ impl Listing {
     /// Always.
     pub fn open(_: &S3, _: &str, _: &Place<'_>) -> Result<Self, CouldNotRun> {
         Err(unable())
+    }
+
+    /// Is never called.
+    ///
+    /// # Errors
+    /// None: there is no listing.
+    pub async fn fetch(&mut self, _: &Listed, _: &Place<'_>) -> Result<PathBuf, CouldNotRun> {
+        match *self {}
     }
 
     /// Is never called.

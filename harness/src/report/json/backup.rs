@@ -20,6 +20,9 @@ pub(super) struct Backup {
     pub(super) unlisted: u64,
     /// Format and compression.
     pub(super) format: String,
+    /// How long it took to fetch it, WAL included; absent for what is on the machine of the drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fetched_s: Option<f64>,
     /// Size of the file.
     pub(super) size_bytes: u64,
     /// Size after decompression, where it is compressed as a whole.
@@ -112,22 +115,25 @@ pub(super) struct Physical {
     pub(super) restore_points: Vec<String>,
     /// The target of the recovery.
     pub(super) target: String,
-    /// What commands fetched; absent where none did.
+    /// What was fetched; absent where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) fetch: Option<Fetch>,
 }
 
-/// What commands fetched of a base backup and its WAL.
+/// What was fetched of a base backup and its WAL.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Fetch {
     /// Time of the command that wrote the base backup; null without one.
     pub(super) base_s: Option<f64>,
-    /// Time of the command that gave WAL, for all files; null without one.
+    /// Time of all requests for WAL; null where it is on this machine.
     pub(super) wal_s: Option<f64>,
-    /// Number of files of WAL that it gave.
+    /// Number of files of WAL that were fetched.
     pub(super) wal_files: u64,
-    /// Program and arguments of it, without secrets; null without one.
-    pub(super) wal_command: Option<String>,
+    /// Program and arguments that gave them, without secrets, or `s3://bucket/prefix`; null without one.
+    pub(super) wal_origin: Option<String>,
+    /// Whether commands fetched it, and the kernel kept them from writing elsewhere on this machine.
+    #[serde(default)]
+    pub(super) confined: bool,
 }
 
 /// How one of several backups was selected, where the newest was not wanted.

@@ -188,7 +188,8 @@ impl Physical {
                 base_s: fetch.base.map(|time| time.as_secs_f64()),
                 wal_s: fetch.wal.map(|time| time.as_secs_f64()),
                 wal_files: fetch.wal_files,
-                wal_command: fetch.wal_command.clone(),
+                wal_origin: fetch.wal_origin.clone(),
+                confined: fetch.confined,
             }),
         }
     }
@@ -214,6 +215,7 @@ impl Backup {
             }),
             unlisted: backup.unlisted,
             format: backup.format.clone(),
+            fetched_s: backup.fetched_in.map(|time| time.as_secs_f64()),
             size_bytes: backup.bytes,
             uncompressed_bytes: backup.uncompressed_bytes,
             sha256: backup.sha256.clone(),

@@ -47,7 +47,13 @@ pub(in crate::report) fn summary(result: &DrillResult, verdict: Verdict) -> Vec<
     row(
         fixed("Backup"),
         match &result.backup {
-            Some(backup) => code(&backup.origin) + ", " + words(&show_bytes(backup.bytes)),
+            Some(backup) => {
+                let size = code(&backup.origin) + ", " + words(&show_bytes(backup.bytes));
+                match backup.fetched_in {
+                    Some(time) => size + ", fetched in " + span(time),
+                    None => size,
+                }
+            }
             None => fixed("none was found, or it could not be read"),
         },
     );

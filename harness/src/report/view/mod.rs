@@ -262,7 +262,7 @@ pub(super) fn recovery(base: &PhysicalFacts) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What commands fetched, and in which time.
+/// What was fetched, and in which time.
 fn fetched(fetch: &FetchFacts) -> Vec<(&'static str, String)> {
     let of_base = fetch
         .base
@@ -271,11 +271,14 @@ fn fetched(fetch: &FetchFacts) -> Vec<(&'static str, String)> {
         let files = show_counted(fetch.wal_files, "file");
         format!("{files} of WAL in {}", show_duration(time))
     });
-    let parts: Vec<String> = of_base.into_iter().chain(of_wal).collect();
+    let confined = fetch
+        .confined
+        .then(|| "written to folders of the run only".to_owned());
+    let parts: Vec<String> = of_base.into_iter().chain(of_wal).chain(confined).collect();
     let mut facts = vec![("fetched", parts.join(", "))];
     facts.extend(
         fetch
-            .wal_command
+            .wal_origin
             .clone()
             .map(|command| ("WAL from", command)),
     );

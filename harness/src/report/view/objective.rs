@@ -9,7 +9,9 @@ const GAPS: usize = 4;
 /// What an objective limits.
 pub(in crate::report) fn objective_meaning(name: &str) -> &'static str {
     match name {
-        "restore-within" => "time of the restore (recovery time objective, RTO)",
+        "restore-within" => {
+            "time to fetch the backup and to restore it (recovery time objective, RTO)"
+        }
         "runbook-within" => "time of the restore by the runbook's own command",
         "max-data-loss" => {
             "data lost by the recovery, as the canary shows (recovery point objective, RPO)"

@@ -52,6 +52,7 @@ impl Local {
             }
         }
         Sandbox {
+            is_open: false,
             read: system
                 .chain(self.library_folders.iter().map(PathBuf::as_path))
                 .chain(read.iter().copied())

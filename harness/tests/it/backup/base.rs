@@ -1,5 +1,6 @@
 //! A cluster that archives its WAL while it writes, its base backup, and what is wrong with both: each fault is named.
 
+mod bucket;
 mod commands;
 
 use std::path::{Path, PathBuf};

@@ -27,6 +27,11 @@ fn it_starts_a_server_of_each_kind() {
         started(local) || local.starts_with("not usable, "),
         "{local}"
     );
+    let commands = of(&ended, "commands that fetch a backup").unwrap();
+    assert!(
+        commands.starts_with("confined") || commands.starts_with("not confined"),
+        "{commands}"
+    );
     let usable = started(container) || started(local);
     let expected = if usable {
         exit_code::PROVEN

@@ -469,6 +469,7 @@ fn backup() -> BackupFacts {
         origin: "/backups/plur-2025-11-21.sql.gz".to_owned(),
         chosen: "the newest of 14 files that match /backups/plur-*.sql.gz".to_owned(),
         picked: None,
+        fetched_in: None,
         candidates: vec![
             candidate("plur-2025-11-21.sql.gz", 18_422_907, None),
             candidate(

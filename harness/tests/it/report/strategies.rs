@@ -10,12 +10,13 @@ use proptest::prelude::*;
 use redrill::outcome::{
     Actor, BackupFacts, Before, CanaryFacts, CandidateFacts, ChangeFacts, CheckAfter, CheckConduct,
     CheckResult, CiFacts, ClusterFacts, CompanionFacts, CouldNotRun, Delivery, DeliveryEnd,
-    DrillResult, EffectiveSettings, Evidence, ExplainedChange, ExtensionFacts, Finding, InputFacts,
-    KeptServerFacts, LockFacts, Measure, MigrationFacts, NotTested, Objective, OneMigrationFacts,
-    Outcome, PartFacts, Phase, PhysicalFacts, Picked, ProofFacts, Provenance, RecoveryFacts,
-    RehearsalResult, RestoreFacts, RestoreStep, RoleConduct, ScenarioFacts, ServerFacts, Since,
-    Stage, StageResult, StatementFacts, Step, StepResult, TableFacts, TableHeld, TableRows,
-    TimeSource, Tolerated, Tried, UpgradeFacts, UpgradeStep, Values, WaiverFacts, WaiverState,
+    DrillResult, EffectiveSettings, Evidence, ExplainedChange, ExtensionFacts, FetchFacts, Finding,
+    InputFacts, KeptServerFacts, LockFacts, Measure, MigrationFacts, NotTested, Objective,
+    OneMigrationFacts, Outcome, PartFacts, Phase, PhysicalFacts, Picked, ProofFacts, Provenance,
+    RecoveryFacts, RehearsalResult, RestoreFacts, RestoreStep, RoleConduct, ScenarioFacts,
+    ServerFacts, Since, Stage, StageResult, StatementFacts, Step, StepResult, TableFacts,
+    TableHeld, TableRows, TimeSource, Tolerated, Tried, UpgradeFacts, UpgradeStep, Values,
+    WaiverFacts, WaiverState,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -276,6 +277,11 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                     times: made.map(|(time, _)| (time, time)),
                     restore_points: names.0.clone(),
                     target: texts.2.clone(),
+                    fetch: made.map(|_| FetchFacts {
+                        wal_origin: versions.0.clone(),
+                        confined: sizes.0 % 2 == 0,
+                        ..FetchFacts::default()
+                    }),
                     ..PhysicalFacts::default()
                 }),
                 picked,
@@ -289,6 +295,9 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                 origin: texts.0,
                 chosen: texts.1,
                 format: texts.2,
+                fetched_in: sizes
+                    .1
+                    .map(|bytes| Duration::from_millis(bytes % 10_000_000)),
                 bytes: sizes.0,
                 uncompressed_bytes: sizes.1,
                 sha256: texts.3.clone(),

@@ -3,7 +3,7 @@
 pub mod json_schema;
 pub mod shared;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +21,7 @@ use redrill::check::sessions::Sessions;
 use redrill::check::{Observation, Restored};
 use redrill::cleanup::{Run, Work};
 use redrill::database::Address;
+use redrill::digest::sha256;
 use redrill::input::Environment;
 use redrill::outcome::{BackupFacts, CouldNotRun, Finding};
 use redrill::redact::Redactor;
@@ -82,6 +83,30 @@ pub fn root() -> PathBuf {
         .parent()
         .unwrap()
         .to_owned()
+}
+
+/// Digests of all files of a folder, by path.
+pub fn digests(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if kind.is_dir() {
+            all.append(&mut digests(&path));
+        } else if kind.is_file() {
+            let content = std::fs::read(&path).unwrap();
+            all.insert(path, sha256(content));
+        }
+    }
+    all
+}
+
+/// Whether a process with these words runs.
+pub fn is_running(words: &[&str]) -> bool {
+    let line: String = words.iter().flat_map(|word| [*word, "\0"]).collect();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut lines = processes.filter_map(|one| std::fs::read(one.path().join("cmdline")).ok());
+    lines.any(|one| one == line.as_bytes())
 }
 
 /// The PLUR backup, made by its own script unless it is there.

@@ -35,7 +35,7 @@ impl Keys {
                 .resolve(place.folder, place.environment, place.redactor)
                 .map_err(|why| CouldNotRun::with_hint(
                     format!("no key for the storage: {why}"),
-                    "set it, or set `access-key-id` and `secret-access-key` in `[backup.s3]`; profiles and roles of the machine are not used, `aws configure export-credentials --format env` prints them as variables",
+                    "set it, or set `access-key-id` and `secret-access-key` next to `bucket`; profiles and roles of the machine are not used, `aws configure export-credentials --format env` prints them as variables",
                 ))?;
             Ok::<_, CouldNotRun>(secret.expose().trim().to_owned())
         };

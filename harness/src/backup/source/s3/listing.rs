@@ -1,5 +1,7 @@
 //! The objects below a prefix, one after the other: their number does not matter.
 
+use std::path::PathBuf;
+
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use object_store::{ObjectMeta, ObjectStore as _};
@@ -42,6 +44,21 @@ impl Listing {
             objects,
             last: None,
         })
+    }
+
+    /// Fetches an object that was listed.
+    ///
+    /// # Errors
+    /// When it cannot be fetched completely.
+    pub async fn fetch(
+        &mut self,
+        object: &Listed,
+        place: &Place<'_>,
+    ) -> Result<PathBuf, CouldNotRun> {
+        let key = &object.key;
+        let object = self.bucket.object(key, None)?;
+        let (received, _) = object.receive(place, key).await?;
+        Ok(received.path)
     }
 
     /// The next object.

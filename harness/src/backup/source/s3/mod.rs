@@ -21,6 +21,7 @@ use self::failure::chain;
 use self::keys::Keys;
 pub use self::listing::{Listed, Listing};
 use super::candidates::{Choice, Entry, choose};
+use super::download::Received;
 use super::found::{Found, Place, Rules};
 use super::pattern::{Match, Pattern};
 use super::settings::S3;
@@ -165,7 +166,7 @@ impl Bucket {
         let store = builder.build().map_err(|error| {
             CouldNotRun::with_hint(
                 format!("no client for the storage: {}", http::cause(&error)),
-                "correct `[backup.s3]`",
+                "correct the settings next to `bucket`",
             )
         })?;
         Ok(Self {
@@ -222,6 +223,14 @@ impl Bucket {
         None
     }
 
+    fn object(&self, key: &str, version: Option<String>) -> Result<Object<'_>, CouldNotRun> {
+        Ok(Object {
+            bucket: self,
+            key: path_of(key)?,
+            version,
+        })
+    }
+
     /// Fetches an object, with the digest and the manifest next to it.
     async fn fetch(
         &self,
@@ -232,17 +241,8 @@ impl Bucket {
         place: &Place<'_>,
     ) -> Result<Found, CouldNotRun> {
         let is_current = version.is_none();
-        let object = Object {
-            bucket: self,
-            key: path_of(key)?,
-            version,
-        };
-        let (received, identity) = transfer::fetch(&object, place, key)
-            .await
-            .map_err(|error| CouldNotRun {
-                reason: format!("{}: {}", object.shown(), error.reason),
-                ..error
-            })?;
+        let object = self.object(key, version)?;
+        let (received, identity) = object.receive(place, key).await?;
         let mut found = match choice {
             Some(choice) => choice.into_found(received.path, object.shown(), rules),
             None => Found::named(received.path, object.shown(), key, rules),
@@ -404,6 +404,19 @@ impl Object<'_> {
             None => String::new(),
         };
         format!("s3://{}/{}{version}", self.bucket.name, self.key)
+    }
+
+    /// Fetches it into the folder for fetched files, with a name like `key`.
+    async fn receive(
+        &self,
+        place: &Place<'_>,
+        key: &str,
+    ) -> Result<(Received, Identity), CouldNotRun> {
+        let received = transfer::fetch(self, place, key).await;
+        received.map_err(|error| CouldNotRun {
+            reason: format!("{}: {}", self.shown(), error.reason),
+            ..error
+        })
     }
 }
 

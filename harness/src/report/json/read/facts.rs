@@ -19,6 +19,10 @@ impl Backup {
             candidates: each(self.candidates, Candidate::read)?,
             unlisted: self.unlisted,
             format: self.format,
+            fetched_in: self
+                .fetched_s
+                .map(|value| seconds("fetched_s", value))
+                .transpose()?,
             bytes: self.size_bytes,
             uncompressed_bytes: self.uncompressed_bytes,
             sha256: self.sha256,
@@ -105,7 +109,8 @@ impl Fetch {
             base: time("fetch.base_s", self.base_s)?,
             wal: time("fetch.wal_s", self.wal_s)?,
             wal_files: self.wal_files,
-            wal_command: self.wal_command,
+            wal_origin: self.wal_origin,
+            confined: self.confined,
         })
     }
 }

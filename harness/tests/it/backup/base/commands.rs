@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 
 use super::{Cluster, flip};
+use crate::support::{digests, is_running};
 
 const BASE: &str = "command = [\"cp\", \"-a\", \"folder/.\", \"{folder}\"]";
 const WAL: &str = "command = [\"cp\", \"wal/{segment}\", \"{file}\"]";
@@ -21,7 +22,8 @@ fn script(cluster: &Cluster, text: &str) {
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
 }
 
-const SCRIPT: &str = "command = [\"./get.sh\", \"{segment}\", \"{file}\"]";
+/// Some of the scripts note what they were asked for.
+const SCRIPT: &str = "command = [\"./get.sh\", \"{segment}\", \"{file}\"]\nwrites = [\".\"]";
 
 #[rstest]
 #[case::latest(BASE, WAL, LATEST)]
@@ -160,9 +162,117 @@ fn a_command_that_hangs_is_killed(#[case] base: &str, #[case] wal: &str) {
         "{said}"
     );
     assert!(began.elapsed() < Duration::from_secs(20));
-    let left = std::fs::read_dir("/proc").unwrap().flatten();
-    let mut left = left.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    assert!(left.all(|line| line != b"sleep\x00973\x00"));
+    assert!(!is_running(&["sleep", "973"]));
+}
+
+/// What a command with mistakes, or a tool with a wrong option, does to the repository and to the machine.
+const HARM: &str = r#"
+set +e
+try() { sh -c "$1" 2>> "$TMPDIR/refused" && did="$did [$1]"; }
+try 'rm -r wal'
+try ': > wal/$(ls wal | head -n 1)'
+try 'mv folder/PG_VERSION folder/PG_VERSION.old'
+try 'echo > folder/base/1/new'
+try 'mkdir elsewhere'
+try 'ln wal/$(ls wal | head -n 1) '"$segment/linked"
+try 'echo > "$HOME/file"'
+# Linux 6.12 or newer.
+case $(uname -r) in [0-5].*|6.[0-9].*|6.1[01].*) ;; *) [ "$may" ] || try "kill -0 $PPID" ;; esac
+# What it may.
+echo > "$segment/file"; mkdir "$segment/sub"; mv "$segment/file" "$segment/sub"; rm -r "$segment/sub"
+echo > "$TMPDIR/file"; echo > /dev/null; echo > /dev/stdout; : > "/dev/shm/$$"; rm "/dev/shm/$$"
+cat wal/* > /dev/null
+echo "did:$did" >&2
+"#;
+
+/// A drill changes nothing of what it reads. The first case is refused all of it; the second shows that nothing else would have
+/// prevented it.
+#[rstest]
+#[case::confined("", "exit code 1: did: hint:")]
+#[case::it_may_write_everywhere(
+    "writes = [\"/\"]",
+    "did: [rm -r wal] [mv folder/PG_VERSION folder/PG_VERSION.old] [echo > folder/base/1/new] [mkdir elsewhere] [echo > \"$HOME/file\"]"
+)]
+fn a_command_writes_to_its_folders_only(#[case] writes: &str, #[case] did: &str) {
+    let cluster = Cluster::make();
+    std::fs::create_dir(cluster.path("home")).unwrap();
+    let may = if writes.is_empty() { "" } else { "may=1" };
+    script(&cluster, &format!("{may}\n{HARM}\nexit 1"));
+    let before = digests(cluster.0.path());
+    let home = cluster.path("home");
+    let base =
+        format!("command = [\"./get.sh\", \"{{folder}}\"]\nenv = {{ HOME = {home:?} }}\n{writes}");
+    let (said, code) = cluster.inspect_with(&base, WAL, LATEST);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains(did), "{said}");
+    let mut after = digests(cluster.0.path());
+    after.remove(&cluster.path("x.toml"));
+    assert_eq!(after == before, writes.is_empty());
+}
+
+/// The same of a command that gives WAL, which cannot change what it gave before either; and nothing that it starts is left.
+#[test]
+fn a_command_of_wal_writes_its_file_only() {
+    let cluster = Cluster::make();
+    let [first, second] = [2, 1].map(|at| cluster.segment(at).file_name().unwrap().to_owned());
+    let (first, second) = (first.to_str().unwrap(), second.to_str().unwrap());
+    script(
+        &cluster,
+        &format!(
+            "if [ $segment = {first} ]; then setsid sleep 971 & (env -i /usr/bin/setsid /bin/sleep 972 &); fi\n\
+             if [ $segment = {second} ]; then rm -f wal/{first} ${{file%/*}}/../{first} || :; [ -e wal/{first} ]; [ -e ${{file%/*}}/../{first} ]; fi\n\
+             cp"
+        ),
+    );
+    let before = digests(&cluster.path("wal"));
+    let wal = SCRIPT.split('\n').next().unwrap();
+    let (said, code) = cluster.inspect_with(BASE, wal, LATEST);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("written to folders of the run only"),
+        "{said}"
+    );
+    assert_eq!(digests(&cluster.path("wal")), before);
+    assert!(!is_running(&["sleep", "971"]) && !is_running(&["/bin/sleep", "972"]));
+}
+
+/// The next step is in the error, and works.
+#[rstest]
+#[case::base("[backup.base]", "it ended with exit code 2")]
+#[case::wal("[backup.wal]", "gave no file at all")]
+fn a_refused_write_names_the_key(#[case] section: &str, #[case] says: &str) {
+    let cluster = Cluster::make();
+    let lock = cluster.path("lock");
+    let get = format!("echo > {} || exit 2\n", lock.display());
+    let (base, wal) = match section {
+        "[backup.base]" => {
+            script(&cluster, &format!("{get}command cp -a folder/. $segment"));
+            ("command = [\"./get.sh\", \"{folder}\"]", WAL)
+        }
+        _ => {
+            script(&cluster, &format!("{get}cp"));
+            (BASE, SCRIPT.split('\n').next().unwrap())
+        }
+    };
+    let (said, code) = cluster.inspect_with(base, wal, LATEST);
+    assert_eq!(code, 3, "{said}");
+    let key = format!("writes = [{lock:?}]");
+    let hint = format!("if it must write there, set `{key}` in `{section}`");
+    assert!(said.contains(says) && said.contains(&hint), "{said}");
+    let with = |table: &str| format!("{table}\n{key}");
+    let inspect = || match section {
+        "[backup.base]" => cluster.inspect_with(&with(base), wal, LATEST),
+        _ => cluster.inspect_with(base, &with(wal), LATEST),
+    };
+    let (said, code) = inspect();
+    assert_eq!(code, 3, "{said}");
+    assert!(
+        said.contains("`writes` of") && said.contains("No such file"),
+        "{said}"
+    );
+    std::fs::write(&lock, "").unwrap();
+    let (said, code) = inspect();
+    assert_eq!(code, 0, "{said}");
 }
 
 #[rstest]
@@ -224,6 +334,7 @@ fn a_base_backup_that_was_not_fetched_is_none(
     "path = \"wal\"\ntimeout = \"1m\"",
     "`timeout` is for `command`"
 )]
+#[case::writes_of_a_path("path = \"base\"\nwrites = [\"x\"]", WAL, "`writes` is for `command`")]
 #[case::misspelt("comand = [\"x\", \"{folder}\"]", WAL, "did you mean `command`?")]
 #[case::text(
     "command = \"pgbackrest restore {folder}\"",
@@ -233,7 +344,7 @@ fn a_base_backup_that_was_not_fetched_is_none(
 #[case::two_of_wal(
     BASE,
     "path = \"wal\"\ncommand = [\"x\", \"{segment}\"]",
-    "`[backup.wal]` has exactly one of `path` and `command`"
+    "`[backup.wal]` has exactly one of `path`, `s3` and `command`"
 )]
 #[case::none_of_wal(BASE, "", "`[backup.wal]` has exactly one of")]
 #[case::no_segment(BASE, "command = [\"x\", \"{file}\"]", "no argument has `{segment}`")]

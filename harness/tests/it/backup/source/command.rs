@@ -103,3 +103,26 @@ async fn it_is_killed_with_all_it_started() {
         });
     assert_eq!(left.count(), 0);
 }
+
+#[tokio::test]
+async fn it_writes_nowhere_else() {
+    let bench = Bench::new(&[]);
+    std::fs::write(bench.path("there.dump"), "content").unwrap();
+    let lock = bench.path("lock");
+    let script = format!(
+        "echo x > \"$TMPDIR/x\" && echo x > {} && cat there.dump",
+        lock.display()
+    );
+    let error = bench.find(&shell(&script, "")).await.unwrap_err();
+    assert!(error.reason.contains("Permission denied"), "{error:?}");
+    let hint = error.hint.unwrap();
+    let key = format!("writes = [{lock:?}]");
+    assert!(
+        hint.contains(&format!("`{key}` in `[backup.command]`")),
+        "{hint}"
+    );
+    std::fs::write(&lock, "").unwrap();
+    let found = bench.find(&shell(&script, &key)).await.unwrap();
+    assert_eq!(std::fs::read(&lock).unwrap(), b"x\n");
+    assert_eq!(found.warnings, []);
+}

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use rstest::rstest;
 
+use crate::backup::source::servers::{Server, free_port};
 use crate::support::shared;
 
 /// What the fixtures of this folder begin with.
@@ -206,6 +207,52 @@ fn each_target_is_reached(#[case] provider: &str, #[case] recovery: &str, #[case
         "{shown}"
     );
     assert!(shown.contains("the values of rows"), "{shown}");
+}
+
+/// The time to fetch is a part of the recovery time: a real recovery has to fetch too.
+#[test]
+fn wal_in_a_bucket_is_fetched_and_replayed() {
+    let copy = Copy::make();
+    let bucket = copy.path("storage/archive/wal");
+    std::fs::create_dir_all(&bucket).unwrap();
+    for entry in std::fs::read_dir(copy.path("wal")).unwrap() {
+        let (path, name) = entry.map(|one| (one.path(), one.file_name())).unwrap();
+        let content = std::fs::read(&path).unwrap();
+        let to = bucket.join(name.to_str().unwrap().to_owned() + ".zst");
+        std::fs::write(to, zstd::encode_all(content.as_slice(), 1).unwrap()).unwrap();
+    }
+    std::fs::remove_dir_all(copy.path("wal")).unwrap();
+    std::fs::write(copy.path("key"), "test-s3cret").unwrap();
+    let server = Server::rclone(&copy.path("storage"), free_port());
+    let text = format!(
+        "schema = 1\nname = \"x\"\n[server.local]\n[objective]\nrestore-within = \"1h\"\n[recovery]\ntime = {}\n\
+         [backup.base]\ncommand = [\"sh\", \"-c\", \"sleep 2; cp -a base/. $0\", \"{{folder}}\"]\n\
+         [backup.wal.s3]\nbucket = \"archive\"\nprefix = \"wal/\"\nendpoint = \"http://127.0.0.1:{}\"\n\
+         access-key-id = \"test-key\"\nsecret-access-key = {{ file = \"key\" }}\n{}",
+        Copy::moment("time"),
+        server.port,
+        orders(3002)
+    );
+    let drilled = drill(copy.0.path(), &[], &text);
+    assert_eq!(drilled.code, 0, "{}", drilled.said);
+    let record = &drilled.record;
+    assert_eq!(record["verdict"], "PROVEN");
+    let (backup, restore) = (&record["backup"], &record["restore"]);
+    assert_eq!(restore["recovery"]["end"], backup["physical"]["end"]);
+    let fetch = &backup["physical"]["fetch"];
+    assert_eq!(fetch["wal_origin"], "s3://archive/wal/");
+    // Of the base backup are the first segments.
+    assert!(fetch["wal_files"].as_u64().unwrap() >= 1, "{fetch}");
+    let seconds = |value: &serde_json::Value| value.as_f64().unwrap();
+    let fetched = seconds(&backup["fetched_s"]);
+    let parts = seconds(&fetch["base_s"]) + seconds(&fetch["wal_s"]);
+    assert!(fetched > 2.0 && (fetched - parts).abs() < 0.01, "{fetch}");
+    let actual = seconds(&record["objectives"][0]["actual_s"]);
+    let whole = fetched + seconds(&restore["duration_s"]);
+    assert!((actual - whole).abs() < 0.01, "{actual} {whole}");
+    let page = find(&copy.path("reports"), "drill.md").unwrap();
+    let page = one_line(&std::fs::read_to_string(page).unwrap());
+    assert!(page.contains("to fetch the backup"), "{page}");
 }
 
 #[test]

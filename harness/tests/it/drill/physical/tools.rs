@@ -1,16 +1,14 @@
 //! Base backups and WAL that real tools fetch by commands: pgBackRest and Barman.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use redrill::digest::sha256;
 use rstest::rstest;
 
 use super::{CLUSTER, Drilled, drill, find};
-use crate::support::shared;
+use crate::support::{digests, shared};
 
 static PGBACKREST: LazyLock<PathBuf> =
     LazyLock::new(|| shared::made_by_postgres(&[CLUSTER, include_str!("pgbackrest.sh")].concat()));
@@ -82,14 +80,18 @@ impl Repository {
     /// Drills it, which changes nothing in it.
     fn drill(&self, changes: &Changes<'_>) -> Drilled {
         let repository = format!("--repo1-path={}", self.path("repo").display());
-        let lock = format!("--lock-path={}", self.path("lock").display());
+        let config = format!("--config={}", self.path("pgbackrest.conf").display());
+        // As on a host of a database: with locks, logs and a queue of WAL that a drill must leave alone.
+        let conf = format!(
+            "[global]\nlock-path={0}/lock\nlog-path={0}/log\nspool-path={0}/queue\narchive-async=y\n",
+            self.0.path().display()
+        );
+        std::fs::write(self.path("pgbackrest.conf"), conf).unwrap();
         let mut tool = vec![
             "pgbackrest",
-            "--no-config",
+            &config,
             "--stanza=main",
             &repository,
-            &lock,
-            "--log-level-file=off",
             "--pg1-path={folder}",
         ];
         tool.extend(changes.both);
@@ -105,8 +107,12 @@ impl Repository {
             std::fs::write(self.path(name), key).unwrap();
             format!("env = {{ PGBACKREST_REPO1_CIPHER_PASS = {{ file = \"{name}\" }} }}")
         });
+        let writes = match changes.before_wal {
+            [] => "",
+            _ => "writes = [\"calls\"]\n",
+        };
         let text = format!(
-            "schema = 1\nname = \"x\"\n[server.{}]\n[backup.base]\ncommand = {restore:?}\n{}\n[backup.wal]\ncommand = {get:?}\n{}\n\
+            "schema = 1\nname = \"x\"\n[server.{}]\n[backup.base]\ncommand = {restore:?}\n{}\n[backup.wal]\ncommand = {get:?}\n{writes}{}\n\
              [recovery]\n{}\n[[check.row-count]]\ntable = \"public.orders\"\nmin = {rows}\nmax = {rows}\n",
             changes.provider,
             env[0],
@@ -117,6 +123,9 @@ impl Repository {
         let before = digests(&self.path("repo"));
         let drilled = drill(self.0.path(), &[], &text);
         assert_eq!(digests(&self.path("repo")), before);
+        for name in ["lock", "log", "queue"] {
+            assert!(!self.path(name).exists(), "{name}");
+        }
         let reports = digests(&self.path("reports")).into_keys();
         for report in reports {
             let text = std::fs::read(&report).unwrap();
@@ -127,22 +136,6 @@ impl Repository {
         }
         drilled
     }
-}
-
-/// Digests of all files of a folder.
-fn digests(folder: &Path) -> BTreeMap<PathBuf, String> {
-    let mut all = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let (path, kind) = (entry.path(), entry.file_type().unwrap());
-        if kind.is_dir() {
-            all.append(&mut digests(&path));
-        } else if kind.is_file() {
-            let content = std::fs::read(&path).unwrap();
-            all.insert(path, sha256(content));
-        }
-    }
-    all
 }
 
 fn stages(drilled: &Drilled) -> String {
@@ -171,7 +164,7 @@ fn pgbackrest_backups_are_proven(#[case] name: &str, #[case] changes: Changes<'_
         backup["origin"]
             .as_str()
             .unwrap()
-            .starts_with("pgbackrest --no-config --stanza=main"),
+            .starts_with("pgbackrest --config=/"),
         "{backup}"
     );
     let physical = &backup["physical"];
@@ -185,12 +178,13 @@ fn pgbackrest_backups_are_proven(#[case] name: &str, #[case] changes: Changes<'_
         "{fetch}"
     );
     assert!(
-        fetch["wal_command"]
+        fetch["wal_origin"]
             .as_str()
             .unwrap()
             .ends_with("archive-get {segment} {file}"),
         "{fetch}"
     );
+    assert_eq!(fetch["confined"], true);
     // What pgBackRest wrote for a server of its own.
     let off = recovered["switched_off"].as_array().unwrap();
     assert!(off.iter().any(|one| one == "restore_command"), "{off:?}");
@@ -264,6 +258,7 @@ fn pgbackrest_that_begins_to_fail_is_inconclusive() {
     let text = "#!/bin/sh\necho >> calls; [ $(wc -l < calls) -lt 5 ] || exec pgbackrest --stanza=none archive-get\nexec \"$@\"\n";
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::write(repository.path("calls"), "").unwrap();
     let drilled = repository.drill(&Changes {
         before_wal: &["./get.sh"],
         ..PLAIN
@@ -295,12 +290,18 @@ fn barman_backups_are_proven() {
         })
         .collect();
     std::fs::write(folder.path().join("barman.conf"), conf.join("\n")).unwrap();
+    // The only file that it must write.
+    let lock = format!("writes = [{:?}]", made.join("lock/.main-archive-wal.lock"));
     let text = "schema = 1\nname = \"x\"\n[server.local]\n\
-        [backup.base]\ncommand = [\"barman\", \"-c\", \"barman.conf\", \"recover\", \"--get-wal\", \"main\", \"latest\", \"{folder}\"]\n\
+        [backup.base]\ncommand = [\"barman\", \"-c\", \"barman.conf\", \"recover\", \"--get-wal\", \"main\", \"latest\", \"{folder}\"]\n#\n\
         [backup.wal]\ncommand = [\"barman\", \"-c\", \"barman.conf\", \"get-wal\", \"main\", \"{segment}\"]\n\
         [[check.row-count]]\ntable = \"public.orders\"\nmin = 1003\nmax = 1003\n";
-    let before = digests(&made.join("barman"));
     let drilled = drill(folder.path(), &[], text);
+    assert_eq!(drilled.code, 3, "{}", drilled.said);
+    let hint = format!("set `{lock}` in `[backup.base]`");
+    assert!(drilled.said.contains(&hint), "{}", drilled.said);
+    let before = digests(&made.join("barman"));
+    let drilled = drill(folder.path(), &[], &text.replace('#', &lock));
     assert_eq!(drilled.code, 0, "{}", drilled.said);
     assert_eq!(drilled.record["verdict"], "PROVEN");
     assert_eq!(digests(&made.join("barman")), before);

@@ -116,7 +116,10 @@ async fn examine_base(
             (Further::Command(asker), Some(fetcher))
         }
     };
-    let (of, physical) = (found.clone(), physical.clone());
+    let (of, mut physical) = (found.clone(), physical.clone());
+    for parent in &mut physical.parents {
+        *parent = place.folder.join(&*parent);
+    }
     let inspected = blocking(move || base::inspect(&of, &physical, further, &inspection));
     let mut backup = match fetcher {
         Some(fetcher) => tokio::join!(inspected, fetcher.serve()).0?,

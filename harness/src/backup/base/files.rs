@@ -9,18 +9,19 @@ use std::io::{self, BufReader, Read};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
-use basebackup::manifest::{MANIFEST, Manifest, Sum, is_ignored, is_inside};
+use basebackup::manifest::{Expected, MANIFEST, Manifest, Sum, is_ignored, is_inside};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use pgdump::format::tar::{Members, Sort, TarError};
 
+use super::chain::Chain;
 use crate::backup::packing::{Keys, LayerError, Unpacked};
 use crate::outcome::{CouldNotRun, Finding};
 
 /// Bytes per read.
 const CHUNK: usize = 1 << 17;
 /// Faults of files that are listed; more say nothing new.
-const LISTED: usize = 100;
+pub(super) const LISTED: usize = 100;
 /// Endings of tar files.
 const TARS: [&str; 5] = [".tar", ".tar.gz", ".tar.lz4", ".tar.zst", ".tar.xz"];
 
@@ -40,6 +41,17 @@ pub enum Layout {
         /// `backup_manifest`.
         manifest: Option<PathBuf>,
     },
+    /// Data folders of a full backup and of incremental ones, which are read as one.
+    Chain(Chain),
+}
+
+/// What was read of a backup, in addition to its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadToEnd {
+    /// Layers around its tar files.
+    pub layers: Vec<String>,
+    /// Pages of relations that no backup of a chain has: the server never wrote them.
+    pub absent: u64,
 }
 
 impl Layout {
@@ -80,17 +92,47 @@ impl Layout {
         }))
     }
 
-    /// The file of the manifest, if there is one.
+    /// The data folder, of a chain that of its newest backup; `None` for tar files.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            Self::Chain(chain) => chain.folders.first().map(PathBuf::as_path),
+            Self::Tars { .. } => None,
+        }
+    }
+
+    /// The file of the manifest, if there is one; see [`Self::listed`].
     #[must_use]
     pub fn manifest(&self) -> Option<PathBuf> {
+        if let Self::Tars { manifest, .. } = self {
+            return manifest.clone();
+        }
+        let path = self.folder()?.join(MANIFEST);
+        path.symlink_metadata()
+            .is_ok_and(|one| one.is_file())
+            .then_some(path)
+    }
+
+    /// What that manifest says of the files that [`Self::read`] gives.
+    #[must_use]
+    pub fn listed(&self, manifest: Manifest) -> Manifest {
         match self {
-            Self::Folder(folder) => {
-                let path = folder.join(MANIFEST);
-                path.symlink_metadata()
-                    .is_ok_and(|one| one.is_file())
-                    .then_some(path)
-            }
-            Self::Tars { manifest, .. } => manifest.clone(),
+            Self::Chain(chain) => chain.listed(manifest),
+            Self::Folder(_) | Self::Tars { .. } => manifest,
+        }
+    }
+
+    /// Whether a file is not stored as [`Self::read`] gives it.
+    #[must_use]
+    pub fn is_rebuilt(&self, path: &str) -> bool {
+        matches!(self, Self::Chain(chain) if chain.rebuilt.contains_key(path))
+    }
+
+    /// Sets what rebuilt files are, so that another read is compared with this one.
+    pub fn seal(&mut self, rebuilt: Vec<(String, Expected)>) {
+        if let Self::Chain(chain) = self {
+            chain.rebuilt = rebuilt.into_iter().collect();
         }
     }
 
@@ -103,15 +145,16 @@ impl Layout {
         keys: &Keys,
         faults: &mut Vec<Finding>,
         each: &mut dyn FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
-    ) -> Result<Vec<String>, CouldNotRun> {
+    ) -> Result<ReadToEnd, CouldNotRun> {
+        let mut done = ReadToEnd::default();
         match self {
+            Self::Chain(chain) => done.absent = chain.read(faults, each)?,
             Self::Folder(path) => {
                 let unreadable = |error: io::Error| cannot_read(path, &error);
                 let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
                 let folder = open(path, flags, Mode::empty());
                 let folder = folder.map_err(|error| unreadable(error.into()))?;
                 read_folder(&folder.into(), "", faults, each).map_err(unreadable)?;
-                Ok(Vec::new())
             }
             Self::Tars {
                 main,
@@ -119,25 +162,24 @@ impl Layout {
                 tablespaces,
                 ..
             } => {
-                let mut layers = Vec::new();
                 let all = [(main, String::new())].into_iter();
                 let all = all.chain(wal.iter().map(|path| (path, "pg_wal/".to_owned())));
                 let of = tablespaces.iter();
                 let all = all.chain(of.map(|(oid, path)| (path, format!("pg_tblspc/{oid}/"))));
                 for (path, within) in all {
                     for layer in read_tar(path, &within, keys, faults, each)? {
-                        if !layers.contains(&layer) {
-                            layers.push(layer);
+                        if !done.layers.contains(&layer) {
+                            done.layers.push(layer);
                         }
                     }
                 }
-                Ok(layers)
             }
         }
+        Ok(done)
     }
 }
 
-fn cannot_read(path: &Path, error: &io::Error) -> CouldNotRun {
+pub(super) fn cannot_read(path: &Path, error: &io::Error) -> CouldNotRun {
     CouldNotRun::with_hint(
         format!("cannot read {}: {error}", path.display()),
         "run redrill as a user who may read the backup",
@@ -278,10 +320,9 @@ fn layer_fault(name: &str, error: &io::Error) -> Result<Finding, CouldNotRun> {
 pub struct Verifying<'a> {
     manifest: Option<&'a Manifest>,
     seen: BTreeSet<String>,
-    /// What differs from the manifest.
-    pub faults: Vec<Finding>,
-    /// How many differences are not listed.
-    pub unlisted: usize,
+    faults: Vec<Finding>,
+    /// How many faults are not listed.
+    unlisted: usize,
     /// Files without WAL, and their bytes.
     pub files: (u64, u64),
 }
@@ -380,6 +421,24 @@ impl<'a> Verifying<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a file of this path was read.
+    #[must_use]
+    pub fn has_seen(&self, path: &str) -> bool {
+        self.seen.contains(path)
+    }
+
+    /// What differs from the manifest.
+    #[must_use]
+    pub fn into_faults(mut self) -> Vec<Finding> {
+        if self.unlisted > 0 {
+            self.faults.push(Finding::new(
+                "files as the manifest lists them",
+                format!("{} further files that differ", self.unlisted),
+            ));
+        }
+        self.faults
     }
 
     /// Adds what is missing, after the last file.

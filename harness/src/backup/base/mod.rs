@@ -2,14 +2,18 @@
 //!
 //! - `settings`: `[backup.base]`, `[backup.wal]`, `[recovery]`; `validate`: what is wrong with the first two
 //! - `files`: reads every file of a base backup, whatever form it has, and verifies it against the manifest
+//! - `chain`: a full backup and incremental ones, read as the backup that they make
+//! - `identity`: manifest and digest, and what must agree in the files of one backup
 //! - `segments`: archived WAL in folders, or given by a command; `fetch`: runs that command
 //! - `archive`: the WAL between its start and the target
 //! - `inspect`: all of it, before any server
 //! - `lay_out`: the data folder that a server recovers from
 
 mod archive;
+mod chain;
 mod fetch;
 mod files;
+mod identity;
 mod inspect;
 mod lay_out;
 mod segments;
@@ -34,7 +38,7 @@ pub use validate::validate;
 
 use super::packing::Keys;
 
-use crate::outcome::{FetchFacts, PhysicalFacts};
+use crate::outcome::{ChainFacts, FetchFacts, PhysicalFacts};
 
 /// A physical backup that was read to its end, with the WAL that its recovery needs.
 #[derive(Debug, Clone)]
@@ -65,6 +69,8 @@ pub struct BaseBackup {
     pub verified_pages: Option<u64>,
     /// How long the command ran that wrote it; `None` without one.
     pub fetched_in: Option<Duration>,
+    /// The backups that it consists of, where it is incremental.
+    pub chain: Option<ChainFacts>,
     /// Where its files are.
     pub source: Files,
 }
@@ -128,6 +134,7 @@ impl BaseBackup {
             restore_points: wal.restore_points.clone(),
             target: self.target.clone(),
             fetch: self.fetch_facts(),
+            chain: self.chain.clone(),
         }
     }
 

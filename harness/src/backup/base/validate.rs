@@ -62,7 +62,7 @@ pub fn validate(backup: &Table<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// The keys of both tables.
-const KNOWN: [&str; 5] = ["path", "newest", "command", "env", "timeout"];
+const KNOWN: [&str; 6] = ["path", "newest", "parents", "command", "env", "timeout"];
 
 /// A table with one location, which may be a command.
 struct Section {

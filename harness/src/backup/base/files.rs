@@ -1,15 +1,14 @@
-//! Every file of a base backup, from a data folder or from tar files, verified against the manifest while it is read.
+//! Every file of a base backup: of a data folder, of tar files, or of a chain.
 //!
 //! The backup is untrusted: names are followed one by one from open folders, symlinks never, and whatever is neither a folder nor a
 //! file is a fault.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
-use basebackup::manifest::{Expected, MANIFEST, Manifest, Sum, is_ignored, is_inside};
+use basebackup::manifest::{Expected, MANIFEST, Manifest, is_inside};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use pgdump::format::tar::{Members, Sort, TarError};
@@ -20,8 +19,6 @@ use crate::outcome::{CouldNotRun, Finding};
 
 /// Bytes per read.
 const CHUNK: usize = 1 << 17;
-/// Faults of files that are listed; more say nothing new.
-pub(super) const LISTED: usize = 100;
 /// Endings of tar files.
 const TARS: [&str; 5] = [".tar", ".tar.gz", ".tar.lz4", ".tar.zst", ".tar.xz"];
 
@@ -312,149 +309,5 @@ fn layer_fault(name: &str, error: &io::Error) -> Result<Finding, CouldNotRun> {
     match LayerError::of(error) {
         LayerError::Damaged(finding) => Ok(finding.within(name)),
         LayerError::CouldNotRun(error) => Err(error),
-    }
-}
-
-/// Compares files with a manifest while they are read.
-#[derive(Debug)]
-pub struct Verifying<'a> {
-    manifest: Option<&'a Manifest>,
-    seen: BTreeSet<String>,
-    faults: Vec<Finding>,
-    /// How many faults are not listed.
-    unlisted: usize,
-    /// Files without WAL, and their bytes.
-    pub files: (u64, u64),
-}
-
-impl<'a> Verifying<'a> {
-    /// Begins before the first file.
-    #[must_use]
-    pub fn new(manifest: Option<&'a Manifest>) -> Self {
-        Self {
-            manifest,
-            seen: BTreeSet::new(),
-            faults: Vec::new(),
-            unlisted: 0,
-            files: (0, 0),
-        }
-    }
-
-    fn fault(&mut self, finding: Finding) {
-        match self.faults.len() < LISTED {
-            true => self.faults.push(finding),
-            false => self.unlisted += 1,
-        }
-    }
-
-    /// Reads a file to its end; `take` gets its bytes.
-    ///
-    /// # Errors
-    /// Those of the reader and of `take`.
-    pub fn file(
-        &mut self,
-        path: &str,
-        reader: &mut dyn Read,
-        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let expected = self.manifest.and_then(|manifest| manifest.files.get(path));
-        let checksum = expected.and_then(|expected| expected.checksum.as_ref());
-        let mut sum = checksum.map(|(algorithm, _)| Sum::of(*algorithm));
-        let mut buffer = vec![0; CHUNK];
-        let mut bytes = 0;
-        loop {
-            let read = match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            bytes += read as u64;
-            if let Some(sum) = &mut sum {
-                sum.update(&buffer[..read]);
-            }
-            take(&buffer[..read])?;
-        }
-        if !path.starts_with("pg_wal/") {
-            self.files.0 += 1;
-            self.files.1 += bytes;
-        }
-        if !self.seen.insert(path.to_owned()) {
-            self.fault(Finding::about(
-                path,
-                "one file of each name",
-                "a second one",
-            ));
-        }
-        if self.manifest.is_none() || is_ignored(path) {
-            return Ok(());
-        }
-        match expected {
-            None => self.fault(
-                Finding::about(
-                    path,
-                    "a file that the manifest lists",
-                    "one that it does not",
-                )
-                .hint("it was added after the backup was taken, or is of another backup"),
-            ),
-            Some(expected) if expected.size != bytes => {
-                let found = format!("{bytes} bytes");
-                self.fault(
-                    Finding::about(
-                        path,
-                        format!("{} bytes, by the manifest", expected.size),
-                        found,
-                    )
-                    .hint("it was truncated or changed after the backup was taken: fetch it again"),
-                );
-            }
-            Some(_) => {
-                if let (Some(sum), Some((_, digest))) = (sum, checksum)
-                    && sum.finish() != *digest
-                {
-                    self.fault(
-                        Finding::about(path, "the checksum in the manifest", "another one")
-                            .hint("it was changed after the backup was taken: fetch it again"),
-                    );
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a file of this path was read.
-    #[must_use]
-    pub fn has_seen(&self, path: &str) -> bool {
-        self.seen.contains(path)
-    }
-
-    /// What differs from the manifest.
-    #[must_use]
-    pub fn into_faults(mut self) -> Vec<Finding> {
-        if self.unlisted > 0 {
-            self.faults.push(Finding::new(
-                "files as the manifest lists them",
-                format!("{} further files that differ", self.unlisted),
-            ));
-        }
-        self.faults
-    }
-
-    /// Adds what is missing, after the last file.
-    pub fn end(&mut self) {
-        let Some(manifest) = self.manifest else {
-            return;
-        };
-        let missing = manifest.files.keys();
-        let missing: Vec<&String> = missing
-            .filter(|path| !self.seen.contains(*path) && !is_ignored(path))
-            .collect();
-        for path in missing {
-            self.fault(
-                Finding::about(path, "a file, by the manifest", "it is missing")
-                    .hint("the backup is incomplete: fetch it again, or take a new one"),
-            );
-        }
     }
 }

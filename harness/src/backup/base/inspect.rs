@@ -16,11 +16,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::archive::finding_of;
 use super::chain::{Opened, open_chain, peek};
-use super::files::{Layout, Verifying};
+use super::files::Layout;
 use super::identity::{VERSION, contradictions, read_manifest, stored};
 use super::lay_out::is_needed;
 use super::segments::{Archive, Asker};
 use super::settings::Physical;
+use super::verifying::Verifying;
 use super::{BaseBackup, Files};
 use crate::backup::Backup;
 use crate::backup::inspect::Inspection;

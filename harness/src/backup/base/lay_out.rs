@@ -10,7 +10,7 @@ use basebackup::label::{LABEL, TABLESPACE_MAP};
 use basebackup::manifest::{MANIFEST, Manifest};
 
 use super::archive::{open, read_plain};
-use super::files::Verifying;
+use super::verifying::Verifying;
 use super::{BaseBackup, Files};
 use crate::backup::packing::LayerError;
 use crate::data_folder::DataFolder;

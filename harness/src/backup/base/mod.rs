@@ -1,7 +1,7 @@
 //! Physical backups: a base backup of `pg_basebackup`, as a data folder or as tar files, and archived WAL.
 //!
 //! - `settings`: `[backup.base]`, `[backup.wal]`, `[recovery]`; `validate`: what is wrong with the first two
-//! - `files`: reads every file of a base backup, whatever form it has, and verifies it against the manifest
+//! - `files`: reads every file of a base backup, whatever form it has; `verifying`: compares it with the manifest
 //! - `chain`: a full backup and incremental ones, read as the backup that they make
 //! - `identity`: manifest and digest, and what must agree in the files of one backup
 //! - `segments`: archived WAL in folders, or given by a command; `fetch`: runs that command
@@ -19,6 +19,7 @@ mod lay_out;
 mod segments;
 pub mod settings;
 mod validate;
+mod verifying;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -252,6 +252,6 @@ fn listing(others: &[Member]) -> String {
     });
     match all.collect::<Vec<_>>().as_slice() {
         [] => "it is missing, and there is no other backup".to_owned(),
-        all => format!("it is missing; there is {}", listed(all, LISTED)),
+        all => format!("it is missing; other backups: {}", listed(all, LISTED)),
     }
 }

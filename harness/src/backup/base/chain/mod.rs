@@ -1,10 +1,12 @@
 //! A chain: a full backup and incremental ones, each based on the one before, which are read as the one backup that
 //! `pg_combinebackup` would write. No program is run and nothing is copied: each file is rebuilt while it is read.
 //!
+//! - `open`: all of the following
 //! - `find`: the parents of an incremental backup
 //! - `verify`: each backup of the chain by its own manifest, whether they belong together, and tar files as data folders
 
 mod find;
+mod open;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -28,7 +30,7 @@ use crate::backup::packing::Keys;
 use crate::outcome::{CouldNotRun, Finding};
 
 pub(super) use find::peek;
-pub(super) use verify::{Opened, open_chain};
+pub(super) use open::{Opened, open_chain};
 
 /// The data folders of a chain, which was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,153 +2,55 @@
 //! damaged backup has a new manifest, in which the damage is as listed. Tar files become data folders in the folder of the run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use basebackup::control::{CONTROL, Control};
 use basebackup::incremental::{self, Header, incremental_path, whole_path};
-use basebackup::label::{self, LABEL, Label};
-use basebackup::manifest::{Expected, Manifest};
+use basebackup::label::{self, LABEL};
+use basebackup::manifest::{Expected, MANIFEST, Manifest};
 use basebackup::page::{PAGE, segment_of};
 use sha2::{Digest as _, Sha256};
 
-use super::find::{Member, Places};
-use super::{Chain, rewritten_label};
+use super::find::Member;
+use super::rewritten_label;
 use crate::backup::base::archive::finding_of;
-use crate::backup::base::files::{LISTED, Layout, Verifying, cannot_read};
+use crate::backup::base::files::{Layout, cannot_read};
 use crate::backup::base::identity::{VERSION, contradictions, read_manifest, stored};
 use crate::backup::base::lay_out::is_needed;
-use crate::backup::bundle;
+use crate::backup::base::verifying::{LISTED, Verifying};
 use crate::backup::inspect::Inspection;
-use crate::backup::source::Found;
 use crate::digest::hex;
 use crate::disk;
-use crate::outcome::{ChainedBackup, CouldNotRun, Finding};
+use crate::outcome::{CouldNotRun, Finding};
 
 /// Small files that are kept in memory.
 const KEPT: [&str; 3] = [VERSION, LABEL, CONTROL];
 /// The folder of the WAL.
 const WAL: &str = "pg_wal/";
 
-/// A chain whose backups are whole and belong together.
-pub(in crate::backup::base) struct Opened {
-    /// It.
-    pub chain: Chain,
-    /// Its backups, the full one first.
-    pub backups: Vec<ChainedBackup>,
-    /// Bytes of all backups as stored, and a digest of their digests.
-    pub stored: (u64, String),
-    /// What it is: `base backup, chain of 3, data folders`.
-    pub format: String,
-}
-
 /// What one backup of a chain is.
-struct Verified {
-    folder: PathBuf,
-    /// Nothing where one of them cannot be read.
-    identity: Option<(Control, u32)>,
-    stored: (u64, String),
-    layers: Vec<String>,
-}
-
-/// Finds the parents of an incremental backup and verifies all of them. `listed` are the folders of `parents`.
-///
-/// # Errors
-/// The machine is at fault. Faults of the backups are returned.
-pub(in crate::backup::base) fn open_chain(
-    found: &Found,
-    (layout, label): (&Layout, &Label),
-    listed: &[PathBuf],
-    inspection: &Inspection,
-    warnings: &mut Vec<Finding>,
-) -> Result<Result<Opened, Vec<Finding>>, CouldNotRun> {
-    let name = found.path.file_name().unwrap_or_default();
-    let name = name.to_string_lossy().into_owned();
-    let places = Places {
-        // A command writes it into a folder of the run.
-        beside: found.fetched_in.is_none().then_some(&*found.path),
-        listed,
-    };
-    let parents = places.parents(&name, layout, label, &inspection.keys, warnings)?;
-    let parents = match parents {
-        Ok(parents) => parents,
-        Err(fault) => return Ok(Err(vec![fault])),
-    };
-    let mut members = vec![Member {
-        name,
-        layout: layout.clone(),
-        label: label.clone(),
-    }];
-    members.extend(parents);
-    let mut verification = Verification {
-        inspection,
-        rebuilt: BTreeMap::new(),
-        wanted: BTreeSet::new(),
-        problems: Vec::new(),
-        warnings,
-    };
-    let mut all: Vec<Verified> = Vec::new();
-    for (number, member) in members.iter().enumerate() {
-        let verified = verification.member(number, member, number + 1 == members.len())?;
-        if let (Some(newest), Some(own)) = (all.first(), &verified.identity) {
-            let of_newest = newest.identity.as_ref();
-            verification.compare(of_newest.map(|own| (own, &*members[0].name)), own, member);
-        }
-        all.push(verified);
-    }
-    if !verification.problems.is_empty() {
-        return Ok(Err(verification.problems));
-    }
-    let rebuilt = verification.rebuilt;
-    let mut backups = Vec::new();
-    let mut sums = Vec::new();
-    for (number, (member, one)) in members.iter().zip(&all).rev().enumerate() {
-        backups.push(ChainedBackup {
-            name: member.name.clone(),
-            start: member.label.start.to_string(),
-            timeline: member.label.timeline,
-            time: member.label.time.clone(),
-            bytes: one.stored.0,
-        });
-        sums.push((format!("{number:04}"), one.stored.0, one.stored.1.clone()));
-    }
-    Ok(Ok(Opened {
-        format: format(&members, &all),
-        stored: (
-            all.iter().map(|one| one.stored.0).sum(),
-            bundle::digest(&sums),
-        ),
-        backups,
-        chain: Chain {
-            folders: all.into_iter().map(|one| one.folder).collect(),
-            rebuilt,
-        },
-    }))
-}
-
-fn format(members: &[Member], all: &[Verified]) -> String {
-    let is_tar = |one: &Member| matches!(one.layout, Layout::Tars { .. });
-    let form = match members.iter().filter(|one| is_tar(one)).count() {
-        0 => "data folders",
-        tars if tars == members.len() => "tar",
-        _ => "data folders and tar",
-    };
-    let mut text = format!("base backup, chain of {}, {form}", members.len());
-    let layers: BTreeSet<&String> = all.iter().flat_map(|one| &one.layers).collect();
-    for layer in layers {
-        text.push_str(&format!(", {layer}"));
-    }
-    text
+pub(super) struct Verified {
+    /// Its data folder.
+    pub folder: PathBuf,
+    /// Its control file and major version; `None` where they cannot be read.
+    pub identity: Option<(Control, u32)>,
+    /// Bytes as stored, and their digest.
+    pub stored: (u64, String),
+    /// Layers around its tar files.
+    pub layers: Vec<String>,
 }
 
 /// The verification of a chain, newest backup first.
-struct Verification<'a> {
+pub(super) struct Verification<'a> {
     inspection: &'a Inspection,
     /// What the newest backup does not have as a whole file.
-    rebuilt: BTreeMap<String, Expected>,
+    pub rebuilt: BTreeMap<String, Expected>,
     /// Files of which the whole one was not found yet, by their path.
     wanted: BTreeSet<String>,
-    problems: Vec<Finding>,
+    /// What is wrong with the backups.
+    pub problems: Vec<Finding>,
     warnings: &'a mut Vec<Finding>,
 }
 
@@ -161,9 +63,20 @@ struct Relations {
     incremental: BTreeSet<String>,
 }
 
-impl Verification<'_> {
+impl<'a> Verification<'a> {
+    /// Begins before the newest backup.
+    pub fn new(inspection: &'a Inspection, warnings: &'a mut Vec<Finding>) -> Self {
+        Self {
+            inspection,
+            rebuilt: BTreeMap::new(),
+            wanted: BTreeSet::new(),
+            problems: Vec::new(),
+            warnings,
+        }
+    }
+
     /// Reads one backup; those before it are newer.
-    fn member(
+    pub fn member(
         &mut self,
         number: usize,
         member: &Member,
@@ -302,6 +215,12 @@ impl Verification<'_> {
             }
             None => spool.folder().join(format!("chain/{number}")),
         };
+        if let (true, 0, Some(from)) = (is_tar, number, layout.manifest()) {
+            let copied = spool
+                .file(&format!("chain/0/{MANIFEST}"))
+                .and_then(|(_, mut to)| io::copy(&mut File::open(from)?, &mut to));
+            copied.map_err(|error| cannot_read(spool.folder(), &error))?;
+        }
         Ok(Verified {
             folder,
             identity,
@@ -364,7 +283,7 @@ impl Verification<'_> {
     }
 
     /// Compares a parent with the newest backup.
-    fn compare(
+    pub fn compare(
         &mut self,
         newest: Option<(&(Control, u32), &str)>,
         (control, major): &(Control, u32),

@@ -1,15 +1,15 @@
-//! Incremental backups: rebuilt as pg_combinebackup does it, drilled, and what is wrong with a chain is named before any server starts.
+//! Incremental backups: rebuilt as pg_combinebackup does it, drilled, from data folders and tar files.
+
+mod faults;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
 use basebackup::manifest::{Algorithm, Sum};
-use basebackup::page::PAGE;
 use redrill::backup::base::settings::Physical;
 use redrill::backup::base::{Further, inspect};
 use redrill::backup::inspect::Inspection;
@@ -28,17 +28,20 @@ fn made(major: u32) -> PathBuf {
     shared::made_in_image(major, &[CLUSTER, include_str!("chain.sh")].concat())
 }
 
-/// Where the pages of `INCREMENTAL` files begin that have at most 2045 of them.
-const DATA: usize = PAGE;
-
-/// A copy of some folders of a chain, to be broken.
+/// Some folders of a chain, to be broken: its files are links to those of the good one until they are put anew.
 struct Chain(tempfile::TempDir);
+
+/// Puts a file in place of another one.
+fn put(path: &Path, bytes: &[u8]) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
 
 impl Chain {
     fn of(from: &Path, names: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in("/tmp").unwrap();
         let mut copy = Command::new("cp");
-        copy.args(["-a", "--reflink=auto"]);
+        copy.args(["-a", "--link"]);
         copy.args(names.iter().map(|name| from.join(name)));
         assert!(copy.arg(folder.path()).status().unwrap().success());
         Self(folder)
@@ -113,8 +116,16 @@ impl Chain {
     fn edit(&self, backup: &str, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = fs::read(path).unwrap();
         change(&mut bytes);
-        fs::write(path, bytes).unwrap();
+        put(path, &bytes);
         self.forget(backup);
+    }
+
+    /// Flips a bit in a page of the full backup.
+    fn damage_full_backup(&self) {
+        let path = self.whole("full");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[5000] ^= 1;
+        put(&path, &bytes);
     }
 
     fn forget(&self, backup: &str) {
@@ -137,7 +148,7 @@ impl Chain {
         let path = self.path(backup).join("backup_label");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{text}");
-        fs::write(path, text.replace(from, to)).unwrap();
+        put(&path, text.replace(from, to).as_bytes());
         self.forget(backup);
     }
 
@@ -273,6 +284,7 @@ max = 10
 query = "SELECT count(*) FROM public.within WHERE note IN ('first', 'second')"
 scalar = 2
 [[check.object]]
+kind = "table"
 present = ["public.created"]
 absent = ["public.dropped"]
 "#;
@@ -331,6 +343,8 @@ fn a_chain_of_tar_files_is_recovered() {
     let backup = &drilled.record["backup"];
     assert_eq!(backup["format"], "base backup, chain of 2, tar, gzip");
     assert_eq!(backup["physical"]["tablespaces"], 2);
+    // That of the newest one, which is a file next to its tar files.
+    assert_eq!(backup["physical"]["manifest"], true);
     let (stored, size) = (&backup["size_bytes"], &backup["uncompressed_bytes"]);
     assert!(stored.as_u64() < size.as_u64(), "{backup}");
 }
@@ -378,83 +392,10 @@ fn parents_are_found_next_to_it_and_where_they_are_listed() {
 fn two_parents_are_none() {
     let chain = Chain::make();
     let mut copy = Command::new("cp");
-    copy.arg("-a").arg(chain.path("full"));
+    copy.args(["-a", "--link"]).arg(chain.path("full"));
     copy.arg(chain.path("full_again"));
     assert!(copy.status().unwrap().success());
     let (said, code) = chain.inspect("path = \"second\"");
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("may be full or full_again"), "{said}");
-}
-
-#[rstest]
-#[case::x20_no_parent(|c: &Chain| { fs::remove_dir_all(c.path("first")).unwrap(); }, "it is missing; there is full (full) at")]
-#[case::x20_no_full_backup(|c: &Chain| { fs::remove_dir_all(c.path("full")).unwrap(); }, "first: expected its parent, the backup that starts at")]
-#[case::expired(|c: &Chain| c.label("full", &c.start("full"), "0/1000028"), "it is missing; there is full (full) at 0/1000028")]
-#[case::later(|c: &Chain| c.label("full", &c.start("full"), "F/1000028"), "it is missing; there is full (full) at F/1000028")]
-#[case::other_timeline(|c: &Chain| c.label("full", "START TIMELINE: 1", "START TIMELINE: 2"), "on timeline 1; found it is missing")]
-#[case::not_before_it(|c: &Chain| c.label("second", &c.start("second"), "0/1000000"), "a parent that started before it")]
-#[case::other_cluster(|c: &Chain| c.control("full", |bytes| bytes[0] ^= 1), "full, which is a backup of another cluster")]
-#[case::x19_damaged_parent(|c: &Chain| {
-    let path = c.whole("full");
-    let bytes = fs::read(&path).unwrap();
-    fs::File::options().write(true).open(&path).unwrap().write_all_at(&[bytes[5000] ^ 1], 5000).unwrap();
-}, "expected the checksum in the manifest")]
-#[case::lost_of_parent(|c: &Chain| fs::remove_file(c.whole("full")).unwrap(), "expected a file, by the manifest; found it is missing")]
-#[case::lost_of_parent_without_manifest(|c: &Chain| { fs::remove_file(c.whole("full")).unwrap(); c.forget("full"); }, "expected the whole file, because newer backups have only a part of it; found it is missing")]
-#[case::lost_of_newest(|c: &Chain| fs::remove_file(c.incremental("second")).unwrap(), "expected a file, by the manifest; found it is missing")]
-#[case::truncated(|c: &Chain| { let path = c.incremental("first"); c.edit("first", &path, |bytes| bytes.truncate(bytes.len() - 1)); }, "bytes, by its header")]
-#[case::truncated_newest(|c: &Chain| { let path = c.incremental("second"); c.edit("second", &path, |bytes| bytes.truncate(5)); }, "5 bytes: it was truncated")]
-#[case::magic(|c: &Chain| { let path = c.incremental("second"); c.edit("second", &path, |bytes| bytes[0] ^= 1); }, "found 0xd3ae1f0c at its beginning")]
-#[case::twice(|c: &Chain| { let path = c.incremental("second"); c.edit("second", &path, |bytes| bytes.copy_within(12..16, 16)); }, "expected each page once")]
-#[case::beyond(|c: &Chain| { let path = c.incremental("second"); c.edit("second", &path, |bytes| bytes[15] = 1); }, "numbers of pages below 131072")]
-#[case::two_forms(|c: &Chain| { fs::copy(c.whole("full"), c.whole("second")).unwrap(); c.forget("second"); }, "expected either the whole file or an incremental one")]
-#[case::page_of_parent(|c: &Chain| { let path = c.unchanged("full"); c.edit("full", &path, |bytes| bytes[5000] ^= 1); }, "expected its own checksum")]
-#[case::page_of_newest(|c: &Chain| { let path = c.incremental("second"); c.edit("second", &path, |bytes| { bytes[DATA..DATA + 8].fill(0); bytes[DATA + 5000] ^= 1; }); }, "expected its own checksum")]
-#[case::checksums(|c: &Chain| c.control("full", |bytes| bytes[252] = 0), "none: they were switched on after this backup")]
-#[case::other_version(|c: &Chain| {
-    c.control("full", |bytes| bytes[12..16].copy_from_slice(&202_307_071_u32.to_le_bytes()));
-    fs::write(c.path("full/PG_VERSION"), "16\n").unwrap();
-}, "expected PostgreSQL 17, as in second; found PostgreSQL 16")]
-#[case::files_of_two(|c: &Chain| { fs::copy(c.path("second/backup_manifest"), c.path("first/backup_manifest")).unwrap(); }, "first: base/")]
-#[case::link(|c: &Chain| { let path = c.whole("full"); fs::remove_file(&path).unwrap(); std::os::unix::fs::symlink("/etc/passwd", path).unwrap(); }, "a link, which leads out of the backup")]
-fn each_fault_is_named(#[case] fault: impl Fn(&Chain), #[case] says: &str) {
-    let chain = Chain::make();
-    fault(&chain);
-    let (said, code) = chain.inspect("path = \"second\"");
-    assert_eq!(code, 10, "{said}");
-    assert!(said.contains(says), "{said}");
-}
-
-/// A server writes no WAL for pages that it only adds, so they are in no backup; pg_combinebackup writes zeros too.
-#[test]
-fn pages_that_no_backup_has_are_counted() {
-    let chain = Chain::make();
-    let whole = chain.unchanged("second");
-    let name = whole.file_name().unwrap().to_str().unwrap();
-    let path = whole.with_file_name(format!("INCREMENTAL.{name}"));
-    chain.edit("second", &path, |bytes| {
-        let length = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) + 3;
-        bytes[8..12].copy_from_slice(&length.to_le_bytes());
-    });
-    let (said, code) = chain.inspect("path = \"second\"");
-    assert_eq!(code, 0, "{said}");
-    assert!(
-        said.contains("3 pages that no backup of the chain has"),
-        "{said}"
-    );
-}
-
-/// The same chain with one damaged byte in its full backup: what pg_combinebackup makes of it has a manifest that agrees.
-#[test]
-fn a_drill_of_a_damaged_chain_is_not_proven() {
-    let chain = Chain::of(&OF_17, &["full", "first", "second", "wal"]);
-    let path = chain.whole("full");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[5000] ^= 1;
-    fs::write(&path, bytes).unwrap();
-    let drilled = drilled(&chain, "path = \"second\"", "target = \"latest\"", CHECKS);
-    assert_eq!(drilled.code, 10, "{}", drilled.said);
-    assert_eq!(drilled.record["verdict"], "NOT PROVEN");
-    let said = &drilled.said;
-    assert!(said.contains("the checksum in the manifest"), "{said}");
 }

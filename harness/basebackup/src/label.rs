@@ -31,8 +31,31 @@ pub struct Label {
     pub name: String,
     /// The timeline that it was taken on.
     pub timeline: u32,
-    /// Whether it is an incremental backup, without the data that an earlier one has.
-    pub incremental: bool,
+    /// The backup that an incremental one is based on, which has the data that this one has not.
+    pub parent: Option<Parent>,
+}
+
+/// The beginning of the backup that an incremental one is based on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent {
+    /// Where its replay begins.
+    pub start: Lsn,
+    /// The timeline of that place.
+    pub timeline: u32,
+}
+
+/// The lines of an incremental backup: a server refuses to start with them.
+const PARENT: [&str; 2] = ["INCREMENTAL FROM LSN", "INCREMENTAL FROM TLI"];
+
+/// The label of the full backup that an incremental one and its parents make, as `pg_combinebackup` writes it.
+#[must_use]
+pub fn without_parent(text: &str) -> String {
+    let names_parent = |line: &&str| {
+        let key = line.split_once(": ").map(|(key, _)| key);
+        key.is_some_and(|key| PARENT.contains(&key))
+    };
+    let lines = text.split_inclusive('\n');
+    lines.filter(|line| !names_parent(line)).collect()
 }
 
 impl Label {
@@ -68,6 +91,17 @@ impl Label {
                 .and_then(|digits| u32::from_str_radix(digits, 16).ok())
                 .ok_or_else(|| unreadable(key, value))?,
         };
+        let parent = match PARENT.map(line) {
+            [Err(_), Err(_)] => None,
+            [of_lsn, of_timeline] => {
+                let (start, timeline) = (of_lsn?, of_timeline?);
+                let number = timeline.parse().ok().filter(|number| *number > 0);
+                Some(Parent {
+                    start: lsn(PARENT[0], start)?,
+                    timeline: number.ok_or_else(|| unreadable(PARENT[1], timeline))?,
+                })
+            }
+        };
         Ok(Self {
             start: lsn(key, start)?,
             segment: file.to_owned(),
@@ -82,7 +116,7 @@ impl Label {
             }),
             name: line("LABEL").unwrap_or_default().to_owned(),
             timeline,
-            incremental: line("INCREMENTAL FROM LSN").is_ok(),
+            parent,
         })
     }
 }
@@ -137,6 +171,22 @@ mod tests {
         assert!(Label::parse(&of_standby).unwrap().of_standby);
         let elsewhere = TEXT.replace("30 UTC", "30 CET");
         assert_eq!(Label::parse(&elsewhere).unwrap().made, None);
+    }
+
+    #[test]
+    fn the_parent_of_an_incremental_backup_is_read() {
+        assert_eq!(Label::parse(TEXT).unwrap().parent, None);
+        let text = format!("{TEXT}INCREMENTAL FROM LSN: 0/1000028\nINCREMENTAL FROM TLI: 3\n");
+        let parent = Label::parse(&text).unwrap().parent.unwrap();
+        assert_eq!((parent.start, parent.timeline), (Lsn(0x100_0028), 3));
+        assert_eq!(without_parent(&text), TEXT);
+        for odd in [
+            text.replace("INCREMENTAL FROM TLI", "X"),
+            text.replace("TLI: 3", "TLI: 0"),
+            text.replace("0/1000028", "one"),
+        ] {
+            assert!(Label::parse(&odd).is_err(), "{odd}");
+        }
     }
 
     #[test]

@@ -126,7 +126,10 @@ async fn examine_base(
             (Further::Bucket(bucket), storage.serve().boxed())
         }
     };
-    let (of, physical) = (found.clone(), physical.clone());
+    let (of, mut physical) = (found.clone(), physical.clone());
+    for parent in &mut physical.parents {
+        *parent = place.folder.join(&*parent);
+    }
     let inspected = blocking(move || base::inspect(&of, &physical, further, &inspection));
     let mut backup = tokio::join!(inspected, serving).0?;
     backup.problems.extend(found.problems.iter().cloned());

@@ -278,6 +278,32 @@ pub struct PhysicalFacts {
     pub target: String,
     /// What was fetched; `None` where nothing was.
     pub fetch: Option<FetchFacts>,
+    /// The backups that it consists of; `None` where it is a full backup.
+    pub chain: Option<ChainFacts>,
+}
+
+/// The full backup and the incremental ones that are restored as one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChainFacts {
+    /// Each of them, the full one first.
+    pub backups: Vec<ChainedBackup>,
+    /// Pages that none of them has, because the server never wrote them: zeros.
+    pub absent_pages: u64,
+}
+
+/// One backup of a chain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChainedBackup {
+    /// The name of its folder, or its path where the scenario lists it.
+    pub name: String,
+    /// The LSN at which it starts.
+    pub start: String,
+    /// The timeline of that LSN.
+    pub timeline: u32,
+    /// The time of its start, as its label has it: `2026-11-24 20:35:30 UTC`.
+    pub time: String,
+    /// Bytes as stored.
+    pub bytes: u64,
 }
 
 /// What was fetched of a physical backup.

@@ -18,10 +18,11 @@ pub use conduct::{CheckConduct, RoleConduct, Tried};
 pub use delivery::{Delivery, DeliveryEnd};
 pub use evidence::{Evidence, Refusal, Since};
 pub use facts::{
-    BackupFacts, Before, CandidateFacts, CompanionFacts, EffectiveSettings, ExplainedChange,
-    ExtensionFacts, FetchFacts, InputFacts, Inspection, Measure, Objective, PartFacts, Phase,
-    PhysicalFacts, Picked, ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts,
-    TableHeld, TableRows, TimeSource, Tolerated, UpgradeFacts, UpgradeStep, Values,
+    BackupFacts, Before, CandidateFacts, ChainFacts, ChainedBackup, CompanionFacts,
+    EffectiveSettings, ExplainedChange, ExtensionFacts, FetchFacts, InputFacts, Inspection,
+    Measure, Objective, PartFacts, Phase, PhysicalFacts, Picked, ProofFacts, RestoreFacts,
+    RestoreStep, ScenarioFacts, ServerFacts, TableHeld, TableRows, TimeSource, Tolerated,
+    UpgradeFacts, UpgradeStep, Values,
 };
 pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};
 pub use provenance::{Actor, CiFacts, Provenance};

@@ -27,7 +27,8 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use self::backup::{
-    Backup, Candidate, Companion, Dump, Fetch, Made, OneBackup, Physical, Picked, TimeSource,
+    Backup, Candidate, Chain, ChainedBackup, Companion, Dump, Fetch, Made, OneBackup, Physical,
+    Picked, TimeSource,
 };
 use self::conduct::CheckConduct;
 use self::provenance::Provenance;

@@ -1,26 +1,24 @@
-//! Every file of a base backup, from a data folder or from tar files, verified against the manifest while it is read.
+//! Every file of a base backup: of a data folder, of tar files, or of a chain.
 //!
 //! The backup is untrusted: names are followed one by one from open folders, symlinks never, and whatever is neither a folder nor a
 //! file is a fault.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
-use basebackup::manifest::{MANIFEST, Manifest, Sum, is_ignored, is_inside};
+use basebackup::manifest::{Expected, MANIFEST, Manifest, is_inside};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use pgdump::format::tar::{Members, Sort, TarError};
 
+use super::chain::Chain;
 use crate::backup::packing::{Keys, LayerError, Unpacked};
 use crate::outcome::{CouldNotRun, Finding};
 
 /// Bytes per read.
 const CHUNK: usize = 1 << 17;
-/// Faults of files that are listed; more say nothing new.
-const LISTED: usize = 100;
 /// Endings of tar files.
 const TARS: [&str; 5] = [".tar", ".tar.gz", ".tar.lz4", ".tar.zst", ".tar.xz"];
 
@@ -40,6 +38,17 @@ pub enum Layout {
         /// `backup_manifest`.
         manifest: Option<PathBuf>,
     },
+    /// Data folders of a full backup and of incremental ones, which are read as one.
+    Chain(Chain),
+}
+
+/// What was read of a backup, in addition to its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadToEnd {
+    /// Layers around its tar files.
+    pub layers: Vec<String>,
+    /// Pages of relations that no backup of a chain has: the server never wrote them.
+    pub absent: u64,
 }
 
 /// Whether a folder is a base backup by the files that only base backups have.
@@ -88,17 +97,47 @@ impl Layout {
         }))
     }
 
-    /// The file of the manifest, if there is one.
+    /// The data folder, of a chain that of its newest backup; `None` for tar files.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            Self::Chain(chain) => chain.folders.first().map(PathBuf::as_path),
+            Self::Tars { .. } => None,
+        }
+    }
+
+    /// The file of the manifest, if there is one; see [`Self::listed`].
     #[must_use]
     pub fn manifest(&self) -> Option<PathBuf> {
+        if let Self::Tars { manifest, .. } = self {
+            return manifest.clone();
+        }
+        let path = self.folder()?.join(MANIFEST);
+        path.symlink_metadata()
+            .is_ok_and(|one| one.is_file())
+            .then_some(path)
+    }
+
+    /// What that manifest says of the files that [`Self::read`] gives.
+    #[must_use]
+    pub fn listed(&self, manifest: Manifest) -> Manifest {
         match self {
-            Self::Folder(folder) => {
-                let path = folder.join(MANIFEST);
-                path.symlink_metadata()
-                    .is_ok_and(|one| one.is_file())
-                    .then_some(path)
-            }
-            Self::Tars { manifest, .. } => manifest.clone(),
+            Self::Chain(chain) => chain.listed(manifest),
+            Self::Folder(_) | Self::Tars { .. } => manifest,
+        }
+    }
+
+    /// Whether a file is not stored as [`Self::read`] gives it.
+    #[must_use]
+    pub fn is_rebuilt(&self, path: &str) -> bool {
+        matches!(self, Self::Chain(chain) if chain.rebuilt.contains_key(path))
+    }
+
+    /// Sets what rebuilt files are, so that another read is compared with this one.
+    pub fn seal(&mut self, rebuilt: Vec<(String, Expected)>) {
+        if let Self::Chain(chain) = self {
+            chain.rebuilt = rebuilt.into_iter().collect();
         }
     }
 
@@ -111,15 +150,16 @@ impl Layout {
         keys: &Keys,
         faults: &mut Vec<Finding>,
         each: &mut dyn FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
-    ) -> Result<Vec<String>, CouldNotRun> {
+    ) -> Result<ReadToEnd, CouldNotRun> {
+        let mut done = ReadToEnd::default();
         match self {
+            Self::Chain(chain) => done.absent = chain.read(faults, each)?,
             Self::Folder(path) => {
                 let unreadable = |error: io::Error| cannot_read(path, &error);
                 let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
                 let folder = open(path, flags, Mode::empty());
                 let folder = folder.map_err(|error| unreadable(error.into()))?;
                 read_folder(&folder.into(), "", faults, each).map_err(unreadable)?;
-                Ok(Vec::new())
             }
             Self::Tars {
                 main,
@@ -127,25 +167,24 @@ impl Layout {
                 tablespaces,
                 ..
             } => {
-                let mut layers = Vec::new();
                 let all = [(main, String::new())].into_iter();
                 let all = all.chain(wal.iter().map(|path| (path, "pg_wal/".to_owned())));
                 let of = tablespaces.iter();
                 let all = all.chain(of.map(|(oid, path)| (path, format!("pg_tblspc/{oid}/"))));
                 for (path, within) in all {
                     for layer in read_tar(path, &within, keys, faults, each)? {
-                        if !layers.contains(&layer) {
-                            layers.push(layer);
+                        if !done.layers.contains(&layer) {
+                            done.layers.push(layer);
                         }
                     }
                 }
-                Ok(layers)
             }
         }
+        Ok(done)
     }
 }
 
-fn cannot_read(path: &Path, error: &io::Error) -> CouldNotRun {
+pub(super) fn cannot_read(path: &Path, error: &io::Error) -> CouldNotRun {
     CouldNotRun::with_hint(
         format!("cannot read {}: {error}", path.display()),
         "run redrill as a user who may read the backup",
@@ -278,132 +317,5 @@ fn layer_fault(name: &str, error: &io::Error) -> Result<Finding, CouldNotRun> {
     match LayerError::of(error) {
         LayerError::Damaged(finding) => Ok(finding.within(name)),
         LayerError::CouldNotRun(error) => Err(error),
-    }
-}
-
-/// Compares files with a manifest while they are read.
-#[derive(Debug)]
-pub struct Verifying<'a> {
-    manifest: Option<&'a Manifest>,
-    seen: BTreeSet<String>,
-    /// What differs from the manifest.
-    pub faults: Vec<Finding>,
-    /// How many differences are not listed.
-    pub unlisted: usize,
-    /// Files without WAL, and their bytes.
-    pub files: (u64, u64),
-}
-
-impl<'a> Verifying<'a> {
-    /// Begins before the first file.
-    #[must_use]
-    pub fn new(manifest: Option<&'a Manifest>) -> Self {
-        Self {
-            manifest,
-            seen: BTreeSet::new(),
-            faults: Vec::new(),
-            unlisted: 0,
-            files: (0, 0),
-        }
-    }
-
-    fn fault(&mut self, finding: Finding) {
-        match self.faults.len() < LISTED {
-            true => self.faults.push(finding),
-            false => self.unlisted += 1,
-        }
-    }
-
-    /// Reads a file to its end; `take` gets its bytes.
-    ///
-    /// # Errors
-    /// Those of the reader and of `take`.
-    pub fn file(
-        &mut self,
-        path: &str,
-        reader: &mut dyn Read,
-        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let expected = self.manifest.and_then(|manifest| manifest.files.get(path));
-        let checksum = expected.and_then(|expected| expected.checksum.as_ref());
-        let mut sum = checksum.map(|(algorithm, _)| Sum::of(*algorithm));
-        let mut buffer = vec![0; CHUNK];
-        let mut bytes = 0;
-        loop {
-            let read = match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            bytes += read as u64;
-            if let Some(sum) = &mut sum {
-                sum.update(&buffer[..read]);
-            }
-            take(&buffer[..read])?;
-        }
-        if !path.starts_with("pg_wal/") {
-            self.files.0 += 1;
-            self.files.1 += bytes;
-        }
-        if !self.seen.insert(path.to_owned()) {
-            self.fault(Finding::about(
-                path,
-                "one file of each name",
-                "a second one",
-            ));
-        }
-        if self.manifest.is_none() || is_ignored(path) {
-            return Ok(());
-        }
-        match expected {
-            None => self.fault(
-                Finding::about(
-                    path,
-                    "a file that the manifest lists",
-                    "one that it does not",
-                )
-                .hint("it was added after the backup was taken, or is of another backup"),
-            ),
-            Some(expected) if expected.size != bytes => {
-                let found = format!("{bytes} bytes");
-                self.fault(
-                    Finding::about(
-                        path,
-                        format!("{} bytes, by the manifest", expected.size),
-                        found,
-                    )
-                    .hint("it was truncated or changed after the backup was taken: fetch it again"),
-                );
-            }
-            Some(_) => {
-                if let (Some(sum), Some((_, digest))) = (sum, checksum)
-                    && sum.finish() != *digest
-                {
-                    self.fault(
-                        Finding::about(path, "the checksum in the manifest", "another one")
-                            .hint("it was changed after the backup was taken: fetch it again"),
-                    );
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds what is missing, after the last file.
-    pub fn end(&mut self) {
-        let Some(manifest) = self.manifest else {
-            return;
-        };
-        let missing = manifest.files.keys();
-        let missing: Vec<&String> = missing
-            .filter(|path| !self.seen.contains(*path) && !is_ignored(path))
-            .collect();
-        for path in missing {
-            self.fault(
-                Finding::about(path, "a file, by the manifest", "it is missing")
-                    .hint("the backup is incomplete: fetch it again, or take a new one"),
-            );
-        }
     }
 }

@@ -8,32 +8,34 @@ use std::sync::Arc;
 use basebackup::conf::{self, AUTO_CONF, CONF};
 use basebackup::control::{CONTROL, Control};
 use basebackup::label::{self, LABEL, Label, TABLESPACE_MAP, Tablespace};
-use basebackup::manifest::{self, Manifest};
+use basebackup::manifest::{Algorithm, Expected, Sum};
 use basebackup::page::Pages;
 use basebackup::roles::{self, SHARED_MAP};
 
 use sha2::{Digest as _, Sha256};
 
-use super::archive::{finding_of, read_plain};
+use super::archive::finding_of;
 use super::asked::{Asker, Command};
 use super::bucket::WalBucket;
-use super::files::{Layout, Verifying};
+use super::chain::{Opened, open_chain, peek};
+use super::files::Layout;
+use super::identity::{VERSION, contradictions, read_manifest, stored};
 use super::lay_out::is_needed;
 use super::segments::{Archive, Supply};
 use super::settings::Physical;
+use super::verifying::Verifying;
 use super::{BaseBackup, Files};
 use crate::backup::Backup;
 use crate::backup::inspect::Inspection;
 use crate::backup::source::confine::is_confined;
 use crate::backup::source::{Found, HeaderTime, made};
-use crate::backup::{bundle, describe};
-use crate::digest::{hex, sha256_of};
-use crate::outcome::{CouldNotRun, Finding, TimeSource};
+use crate::digest::hex;
+use crate::outcome::{ChainFacts, CouldNotRun, Finding, TimeSource};
 
-/// The file with the major version.
-const VERSION: &str = "PG_VERSION";
 /// The folder of the WAL in a data folder.
 const WAL: &str = "pg_wal/";
+/// The checksums of rebuilt files, by which they are known again when they are laid out.
+const REBUILT: Algorithm = Algorithm::Crc32c;
 /// Small files that are kept in memory.
 const KEPT: [&str; 7] = [
     VERSION,
@@ -92,6 +94,30 @@ pub fn inspect(
         ));
     };
     let mut warnings = Vec::new();
+    let keys = &inspection.keys;
+    let opened = match peek(&layout, keys)?.filter(|label| label.parent.is_some()) {
+        None => None,
+        Some(label) => {
+            let of = (&layout, &label);
+            match open_chain(found, of, &physical.parents, inspection, &mut warnings)? {
+                Ok(opened) => Some(opened),
+                Err(faults) => {
+                    let format = "incremental base backup".to_owned();
+                    let stored = stored(&layout, Vec::new()).map_err(|error| unreadable(&error))?;
+                    return Ok(backup(found, format, stored, None, faults));
+                }
+            }
+        }
+    };
+    let (mut layout, chain) = match opened {
+        None => (layout, None),
+        Some(Opened {
+            chain,
+            backups,
+            stored,
+            format,
+        }) => (Layout::Chain(chain), Some((backups, stored, format))),
+    };
     let is_fetched = found.fetched_in.is_some();
     let manifest = read_manifest(&layout, is_fetched, &mut problems, &mut warnings)?;
     let mut small: BTreeMap<String, Vec<u8>> = BTreeMap::new();
@@ -101,17 +127,18 @@ pub fn inspect(
     let is_unlisted = manifest.is_none() && matches!(layout, Layout::Folder(_));
     let mut sums = Vec::new();
     let mut verifying = Verifying::new(manifest.as_ref());
-    let layers = layout.read(&inspection.keys, &mut problems, &mut |path, _, reader| {
+    let mut rebuilt = Vec::new();
+    let done = layout.read(keys, &mut problems, &mut |path, _, reader| {
         let is_kept = KEPT.contains(&path) || is_shared_catalog(path);
         let mut content = Vec::new();
         let mut copy = match path.strip_prefix(WAL) {
             // A folder has it as a file already.
-            Some(name) if !name.contains('/') => match &layout {
-                Layout::Folder(folder) => {
+            Some(name) if !name.contains('/') => match layout.folder() {
+                Some(folder) => {
                     own_wal.push((name.to_owned(), folder.join(path)));
                     None
                 }
-                Layout::Tars { .. } => {
+                None => {
                     let (at, copy) = inspection.spool.file(&format!("pg_wal-{name}"))?;
                     own_wal.push((name.to_owned(), at));
                     Some(copy)
@@ -121,11 +148,15 @@ pub fn inspect(
         };
         pages.begin(path);
         let mut sum = (is_unlisted && is_needed(path)).then(Sha256::new);
+        let mut sum_of_rebuilt = layout.is_rebuilt(path).then(|| Sum::of(REBUILT));
         let mut size = 0;
         verifying.file(path, reader, &mut |bytes| {
             pages.take(bytes);
             size += bytes.len() as u64;
             if let Some(sum) = &mut sum {
+                sum.update(bytes);
+            }
+            if let Some(sum) = &mut sum_of_rebuilt {
                 sum.update(bytes);
             }
             if is_kept && content.len() < usize::try_from(label::LONGEST).unwrap_or(usize::MAX) {
@@ -138,20 +169,19 @@ pub fn inspect(
         })?;
         pages.end();
         sums.extend(sum.map(|sum| (path.to_owned(), size, hex(&sum.finalize()))));
+        rebuilt.extend(sum_of_rebuilt.map(|sum| {
+            let checksum = Some((REBUILT, sum.finish()));
+            (path.to_owned(), Expected { size, checksum })
+        }));
         if is_kept {
             small.insert(path.to_owned(), content);
         }
         Ok(())
     })?;
     verifying.end();
-    let (files, unlisted) = (verifying.files, verifying.unlisted);
-    problems.append(&mut verifying.faults);
-    if unlisted > 0 {
-        problems.push(Finding::new(
-            "files as the manifest lists them",
-            format!("{unlisted} further files that differ"),
-        ));
-    }
+    let files = verifying.files;
+    problems.extend(verifying.into_faults());
+    layout.seal(rebuilt);
     let text = |name: &str| {
         let bytes = small.get(name).map(Vec::as_slice);
         bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned())
@@ -171,17 +201,32 @@ pub fn inspect(
             "without it a server starts at the wrong place and its data is silently damaged: a copy of a data folder is no backup, and nothing may remove this file; take a backup with pg_basebackup",
         )),
     };
-    let format = match &layout {
-        Layout::Folder(_) => "base backup, data folder".to_owned(),
-        Layout::Tars { .. } => {
-            let mut format = describe(&"base backup, tar", &[]);
-            for layer in &layers {
+    let (chain, stored, format) = match chain {
+        Some((backups, stored, format)) => {
+            let absent_pages = done.absent;
+            (
+                Some(ChainFacts {
+                    backups,
+                    absent_pages,
+                }),
+                stored,
+                format,
+            )
+        }
+        None => {
+            let stored = stored(&layout, sums).map_err(|error| unreadable(&error))?;
+            let form = if layout.folder().is_some() {
+                "data folder"
+            } else {
+                "tar"
+            };
+            let mut format = format!("base backup, {form}");
+            for layer in &done.layers {
                 format.push_str(&format!(", {layer}"));
             }
-            format
+            (None, stored, format)
         }
     };
-    let stored = stored(&layout, sums).map_err(|error| unreadable(&error))?;
     let (control, label) = match (control, label) {
         (Ok(control), Ok(label)) => (control, label),
         (control, label) => {
@@ -221,13 +266,11 @@ pub fn inspect(
             .hint("pg_basebackup writes one for each tablespace: fetch all files of the backup")
         }));
     }
-    if label.incremental {
-        return Err(CouldNotRun::with_hint(
-            format!(
-                "{} is an incremental backup, which this version does not restore",
-                found.origin
-            ),
-            "combine it with its parents by `pg_combinebackup`, and name the result in `[backup.base]`",
+    if label.parent.is_some() {
+        problems.push(Finding::about(
+            LABEL,
+            "the first file of `base.tar`, as the server sends it",
+            "one that comes later, of an incremental backup",
         ));
     }
     let by_command = is_fetched || matches!(further, Further::Command(_));
@@ -258,6 +301,7 @@ pub fn inspect(
     let base = BaseBackup {
         fetched_in: found.fetched_in,
         is_confined: by_command && is_confined(),
+        chain,
         superuser: roles::superuser(&roles).map(|role| role.name.clone()),
         configured: configured.flat_map(|text| conf::settings(&text)).collect(),
         verified_pages,
@@ -284,7 +328,7 @@ pub fn inspect(
 /// OIDs of the tablespaces of a backup: those of `tablespace_map`, and those that a tool put into a data folder.
 fn tablespaces_of(layout: &Layout, map: &[Tablespace]) -> io::Result<Vec<u32>> {
     let mut all: BTreeSet<u32> = map.iter().map(|one| one.oid).collect();
-    if let Layout::Folder(folder) = layout {
+    if let Some(folder) = layout.folder() {
         let folders = match std::fs::read_dir(folder.join("pg_tblspc")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             entries => Some(entries?),
@@ -309,135 +353,6 @@ fn is_shared_catalog(path: &str) -> bool {
         .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Reads the manifest; without one, its absence is a warning.
-fn read_manifest(
-    layout: &Layout,
-    is_fetched: bool,
-    problems: &mut Vec<Finding>,
-    warnings: &mut Vec<Finding>,
-) -> Result<Option<Manifest>, CouldNotRun> {
-    let Some(path) = layout.manifest() else {
-        let hint = match is_fetched {
-            false => {
-                "pg_basebackup writes it from version 13 on, unless `--no-manifest` is given; copy it with the backup"
-            }
-            true => {
-                "some tools, such as pgBackRest, have a manifest of their own and verify each file when they restore it: an error there ends the drill, and what a tool does not verify is not known here"
-            }
-        };
-        warnings.push(
-            Finding::about(
-                manifest::MANIFEST,
-                "the sizes and checksums of all files",
-                "it is missing, so a file that was changed, lost or added is not noticed",
-            )
-            .hint(hint),
-        );
-        return Ok(None);
-    };
-    match Manifest::parse(&read_plain(&path, manifest::LONGEST)?) {
-        Ok(manifest) => Ok(Some(manifest)),
-        Err(fault) => {
-            problems.push(
-                finding_of(&fault).hint(
-                    "fetch the manifest again: without it nothing says which files are whole",
-                ),
-            );
-            Ok(None)
-        }
-    }
-}
-
-/// Files of several backups or clusters.
-fn contradictions(
-    control: &Control,
-    label: &Label,
-    manifest: Option<&Manifest>,
-    major: Option<u32>,
-) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let cluster = manifest.and_then(|manifest| manifest.system_identifier);
-    if let Some(cluster) = cluster.filter(|cluster| *cluster != control.system_identifier) {
-        found.push(Finding::about(
-            CONTROL,
-            format!("the cluster {cluster}, by the manifest"),
-            format!("the cluster {}", control.system_identifier),
-        ));
-    }
-    if let (Some(of_control), Some(of_file)) = (control.major, major)
-        && of_control != of_file
-    {
-        found.push(Finding::about(
-            VERSION,
-            format!("{of_control}, by pg_control"),
-            of_file.to_string(),
-        ));
-    }
-    if control.checkpoint < label.checkpoint {
-        found.push(
-            Finding::about(
-                LABEL,
-                format!(
-                    "a checkpoint up to {}, the newest in pg_control",
-                    control.checkpoint
-                ),
-                format!("{}: it is of a later backup", label.checkpoint),
-            )
-            .hint("the files of the backup are of several backups: fetch it again"),
-        );
-    }
-    let of_manifest = manifest.and_then(|manifest| manifest.wal.first());
-    if let Some(range) = of_manifest.filter(|range| range.start != label.start) {
-        found.push(
-            Finding::about(
-                LABEL,
-                format!("WAL from {} on, by the manifest", range.start),
-                format!("from {} on: it is of another backup", label.start),
-            )
-            .hint("the files of the backup are of several backups: fetch it again"),
-        );
-    }
-    found
-}
-
-/// Bytes of a backup as stored, and its digest: of the sorted lines `SHA-256  BYTES  NAME` of its files; of a data folder that
-/// of its manifest, which has the checksums of all files, or of `sums` without one.
-fn stored(layout: &Layout, sums: Vec<(String, u64, String)>) -> io::Result<(u64, String)> {
-    let sum = |path: &PathBuf| -> io::Result<(String, u64, String)> {
-        let file = std::fs::File::open(path)?;
-        let bytes = file.metadata()?.len();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        Ok((name, bytes, sha256_of(file)?))
-    };
-    let files = match layout {
-        Layout::Folder(_) => layout.manifest().into_iter().collect(),
-        Layout::Tars {
-            main,
-            wal,
-            tablespaces,
-            manifest,
-        } => {
-            let others = wal
-                .iter()
-                .chain(manifest)
-                .chain(tablespaces.iter().map(|(_, path)| path));
-            [main]
-                .into_iter()
-                .chain(others)
-                .cloned()
-                .collect::<Vec<_>>()
-        }
-    };
-    let of_files = files.iter().map(sum).collect::<io::Result<Vec<_>>>()?;
-    let sums = [sums, of_files].concat();
-    let bytes = sums.iter().map(|(_, bytes, _)| bytes).sum();
-    Ok((bytes, bundle::digest(&sums)))
-}
-
 fn backup(
     found: &Found,
     format: String,
@@ -450,6 +365,7 @@ fn backup(
     let of_wal = base.as_ref().and_then(|base| base.wal.fetched.as_ref());
     let of_wal = of_wal.map(|wal| wal.duration);
     let is_folder = format == "base backup, data folder";
+    let is_packed = format.contains("tar");
     Backup {
         path: found.path.clone(),
         origin: found.origin.clone(),
@@ -466,7 +382,7 @@ fn backup(
         } else {
             bytes
         },
-        unpacked_bytes: of_files.filter(|_| !is_folder),
+        unpacked_bytes: of_files.filter(|_| is_packed),
         sha256,
         digest: None,
         manifest: None,

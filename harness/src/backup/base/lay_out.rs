@@ -10,7 +10,7 @@ use basebackup::label::{LABEL, TABLESPACE_MAP};
 use basebackup::manifest::{MANIFEST, Manifest};
 
 use super::archive::{open, read_plain};
-use super::files::Verifying;
+use super::verifying::Verifying;
 use super::{BaseBackup, Files};
 use crate::backup::packing::LayerError;
 use crate::data_folder::DataFolder;
@@ -169,7 +169,8 @@ impl BaseBackup {
         let manifest = match layout.manifest().filter(|_| self.has_manifest) {
             Some(path) => {
                 let text = read_plain(&path, basebackup::manifest::LONGEST)?;
-                Some(Manifest::parse(&text).map_err(|fault| changed(&fault.to_string()))?)
+                let manifest = Manifest::parse(&text);
+                Some(layout.listed(manifest.map_err(|fault| changed(&fault.to_string()))?))
             }
             None => None,
         };
@@ -208,7 +209,7 @@ impl BaseBackup {
         }
         read?;
         verifying.end();
-        faults.append(&mut verifying.faults);
+        faults.extend(verifying.into_faults());
         match faults.first() {
             Some(first) => Err(changed(&first.in_one_line())),
             None => {

@@ -1,7 +1,9 @@
 //! Physical backups: a base backup of `pg_basebackup`, as a data folder or as tar files, and archived WAL.
 //!
 //! - `settings`: `[backup.base]`, `[backup.wal]`, `[recovery]`; `validate`: what is wrong with the first two
-//! - `files`: reads every file of a base backup, whatever form it has, and verifies it against the manifest
+//! - `files`: reads every file of a base backup, whatever form it has; `verifying`: compares it with the manifest
+//! - `chain`: a full backup and incremental ones, read as the backup that they make
+//! - `identity`: manifest and digest, and what must agree in the files of one backup
 //! - `segments`: archived WAL in folders, in a bucket, or given by a command
 //! - `bucket`: lists and fetches; `asked`: what a command was asked for, `fetch`: runs it
 //! - `archive`: the WAL between its start and the target
@@ -11,13 +13,16 @@
 mod archive;
 mod asked;
 mod bucket;
+mod chain;
 mod fetch;
 mod files;
+mod identity;
 mod inspect;
 mod lay_out;
 mod segments;
 pub mod settings;
 mod validate;
+mod verifying;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,7 +44,7 @@ pub use validate::validate;
 
 use super::packing::Keys;
 
-use crate::outcome::{FetchFacts, PhysicalFacts};
+use crate::outcome::{ChainFacts, FetchFacts, PhysicalFacts};
 
 /// A physical backup that was read to its end, with the WAL that its recovery needs.
 #[derive(Debug, Clone)]
@@ -72,6 +77,8 @@ pub struct BaseBackup {
     pub fetched_in: Option<Duration>,
     /// Whether a command fetched something, and the kernel kept it from writing elsewhere on this machine.
     pub is_confined: bool,
+    /// The backups that it consists of, where it is incremental.
+    pub chain: Option<ChainFacts>,
     /// Where its files are.
     pub source: Files,
 }
@@ -135,6 +142,7 @@ impl BaseBackup {
             restore_points: wal.restore_points.clone(),
             target: self.target.clone(),
             fetch: self.fetch_facts(),
+            chain: self.chain.clone(),
         }
     }
 

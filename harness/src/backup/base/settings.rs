@@ -36,6 +36,9 @@ pub struct Base {
     pub path: Option<PathBuf>,
     /// A pattern for folders of base backups, such as `backups/base-*`. Selects the newest by the time in its name.
     pub newest: Option<String>,
+    /// Folders of the backups that an incremental one is based on, relative to the scenario file, where they are not next to it.
+    #[serde(default)]
+    pub parents: Vec<PathBuf>,
     /// Program and arguments, without a shell, that write a base backup into `{folder}`, an empty folder: pgBackRest, Barman,
     /// WAL-G or another tool. Tablespaces go to folders in `{tablespaces}`. A program with a `/` is relative to the scenario
     /// file, one without is searched in `PATH`. It starts in the folder of the scenario file.
@@ -293,6 +296,8 @@ pub enum ArchivedWal {
 /// What a physical backup is recovered with, and how far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Physical {
+    /// Folders with parents of an incremental backup, relative to that of the scenario file; those next to it are searched too.
+    pub parents: Vec<PathBuf>,
     /// The archived WAL.
     pub wal: Option<ArchivedWal>,
     /// Where the recovery ends.

@@ -66,8 +66,8 @@ pub fn validate(backup: &Table<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// The keys of both tables.
-const KNOWN: [&str; 7] = [
-    "path", "newest", "s3", "command", "env", "timeout", "writes",
+const KNOWN: [&str; 8] = [
+    "path", "newest", "parents", "s3", "command", "env", "timeout", "writes",
 ];
 /// Those of a command.
 const OF_COMMAND: [&str; 3] = ["env", "timeout", "writes"];

@@ -310,7 +310,8 @@ fn read_one(
         decrypt: backup.decrypt,
         previous: backup.previous,
         retention: backup.retention,
-        physical: base.map(|_| Physical {
+        physical: base.map(|base| Physical {
+            parents: base.parents,
             wal: backup.wal.and_then(Wal::archived),
             inclusive: true,
             ..Physical::default()

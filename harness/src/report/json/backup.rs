@@ -118,6 +118,33 @@ pub(super) struct Physical {
     /// What was fetched; absent where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) fetch: Option<Fetch>,
+    /// The backups that an incremental one is restored with; absent for a full backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) chain: Option<Chain>,
+}
+
+/// A full backup and incremental ones, which are restored as one.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct Chain {
+    /// Each of them, the full one first.
+    pub(super) backups: Vec<ChainedBackup>,
+    /// Number of pages that none of them has, because the server never wrote them: zeros.
+    pub(super) absent_pages: u64,
+}
+
+/// One backup of a chain.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct ChainedBackup {
+    /// The name of its folder, or its path where the scenario lists it.
+    pub(super) name: String,
+    /// The LSN at which it starts.
+    pub(super) start: String,
+    /// The timeline of that LSN.
+    pub(super) timeline: u32,
+    /// The time of its start, as its label has it.
+    pub(super) time: String,
+    /// Its size as stored.
+    pub(super) size_bytes: u64,
 }
 
 /// What was fetched of a base backup and its WAL.

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use super::provenance::Provenance;
 use super::recovery;
 use super::{
-    Backup, Candidate, Check, CheckConduct, CheckCounts, Companion, CouldNotRun, DeliveryWord,
-    Dump, ExplainedChange, Extension, Fetch, Finding, Incident, Input, LeftOut, Made, NotTested,
-    Objective, OneBackup, OtherServer, OutcomeWord, Phase, Physical, Picked, Proof, Report,
-    Restore, RestoreStep, SCHEMA, Scenario, Server, Setting, Settings, Since, Stage, TableRows,
-    TimeSource, Tolerated, Upgrade, UpgradeStep, Values, VerdictWord, Waiver, WaiverWord,
+    Backup, Candidate, Chain, ChainedBackup, Check, CheckConduct, CheckCounts, Companion,
+    CouldNotRun, DeliveryWord, Dump, ExplainedChange, Extension, Fetch, Finding, Incident, Input,
+    LeftOut, Made, NotTested, Objective, OneBackup, OtherServer, OutcomeWord, Phase, Physical,
+    Picked, Proof, Report, Restore, RestoreStep, SCHEMA, Scenario, Server, Setting, Settings,
+    Since, Stage, TableRows, TimeSource, Tolerated, Upgrade, UpgradeStep, Values, VerdictWord,
+    Waiver, WaiverWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome, WaiverState};
@@ -190,6 +191,16 @@ impl Physical {
                 wal_files: fetch.wal_files,
                 wal_origin: fetch.wal_origin.clone(),
                 confined: fetch.confined,
+            }),
+            chain: base.chain.as_ref().map(|chain| Chain {
+                backups: each(&chain.backups, |one| ChainedBackup {
+                    name: one.name.clone(),
+                    start: one.start.clone(),
+                    timeline: one.timeline,
+                    time: one.time.clone(),
+                    size_bytes: one.bytes,
+                }),
+                absent_pages: chain.absent_pages,
             }),
         }
     }

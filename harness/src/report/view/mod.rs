@@ -25,8 +25,8 @@ pub(super) use self::rows::{restored_rows, rows, same, word};
 pub(super) use self::upgrade::{explained_line, step_line, upgrade, upgrade_line};
 pub(super) use self::waiver::{not_required, waiver_line};
 use crate::outcome::{
-    BackupFacts, CheckResult, CompanionFacts, DrillResult, FetchFacts, NotTested, Outcome,
-    PhysicalFacts, RecoveryFacts, RestoreStep, ServerFacts, StageResult, TimeSource,
+    BackupFacts, ChainFacts, CheckResult, CompanionFacts, DrillResult, FetchFacts, NotTested,
+    Outcome, PhysicalFacts, RecoveryFacts, RestoreStep, ServerFacts, StageResult, TimeSource,
 };
 use crate::units::{listed, show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::Verdict;
@@ -256,8 +256,37 @@ pub(super) fn recovery(base: &PhysicalFacts) -> Vec<(&'static str, String)> {
     if !base.restore_points.is_empty() {
         facts.push(("points", base.restore_points.join(", ")));
     }
+    if let Some(chain) = &base.chain {
+        facts.extend(chained(chain));
+    }
     if let Some(fetch) = &base.fetch {
         facts.extend(fetched(fetch));
+    }
+    facts
+}
+
+/// The backups of a chain, the full one first.
+fn chained(chain: &ChainFacts) -> Vec<(&'static str, String)> {
+    let mut kinds = std::iter::once("full").chain(std::iter::repeat("incremental"));
+    let backups = chain.backups.iter().map(|one| {
+        let kind = kinds.next().unwrap_or_default();
+        let line = format!(
+            "{} from {} on timeline {}, {}, {}",
+            one.name,
+            one.start,
+            one.timeline,
+            one.time,
+            show_bytes(one.bytes)
+        );
+        (kind, line)
+    });
+    let mut facts: Vec<_> = backups.collect();
+    if chain.absent_pages > 0 {
+        let pages = show_counted(chain.absent_pages, "page");
+        facts.push((
+            "zeros",
+            format!("{pages} that no backup of the chain has, as the server never wrote them"),
+        ));
     }
     facts
 }

@@ -45,6 +45,7 @@ hot_standby = off
 END
 touch promoted/recovery.signal
 "$bin/pg_ctl" -D promoted -w -l promoted.log start > /dev/null
+for _ in $(seq 600); do sql "$1" 'SELECT 1' 2> /dev/null && break; sleep 0.1; done
 sql "$1" 'INSERT INTO t VALUES (1)'
 sql "$1" 'SELECT pg_switch_wal()'
 sql "$1" 'INSERT INTO t VALUES (2)'

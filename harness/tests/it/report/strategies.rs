@@ -8,15 +8,15 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    Actor, BackupFacts, Before, CanaryFacts, CandidateFacts, ChangeFacts, CheckAfter, CheckConduct,
-    CheckResult, CiFacts, ClusterFacts, CompanionFacts, CouldNotRun, Delivery, DeliveryEnd,
-    DrillResult, EffectiveSettings, Evidence, ExplainedChange, ExtensionFacts, FetchFacts, Finding,
-    InputFacts, KeptServerFacts, LockFacts, Measure, MigrationFacts, NotTested, Objective,
-    OneMigrationFacts, Outcome, PartFacts, Phase, PhysicalFacts, Picked, ProofFacts, Provenance,
-    RecoveryFacts, RehearsalResult, RestoreFacts, RestoreStep, RoleConduct, ScenarioFacts,
-    ServerFacts, Since, Stage, StageResult, StatementFacts, Step, StepResult, TableFacts,
-    TableHeld, TableRows, TimeSource, Tolerated, Tried, UpgradeFacts, UpgradeStep, Values,
-    WaiverFacts, WaiverState,
+    Actor, BackupFacts, Before, CanaryFacts, CandidateFacts, ChainFacts, ChainedBackup,
+    ChangeFacts, CheckAfter, CheckConduct, CheckResult, CiFacts, ClusterFacts, CompanionFacts,
+    CouldNotRun, Delivery, DeliveryEnd, DrillResult, EffectiveSettings, Evidence, ExplainedChange,
+    ExtensionFacts, FetchFacts, Finding, InputFacts, KeptServerFacts, LockFacts, Measure,
+    MigrationFacts, NotTested, Objective, OneMigrationFacts, Outcome, PartFacts, Phase,
+    PhysicalFacts, Picked, ProofFacts, Provenance, RecoveryFacts, RehearsalResult, RestoreFacts,
+    RestoreStep, RoleConduct, ScenarioFacts, ServerFacts, Since, Stage, StageResult,
+    StatementFacts, Step, StepResult, TableFacts, TableHeld, TableRows, TimeSource, Tolerated,
+    Tried, UpgradeFacts, UpgradeStep, Values, WaiverFacts, WaiverState,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -281,6 +281,16 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                         wal_origin: versions.0.clone(),
                         confined: sizes.0 % 2 == 0,
                         ..FetchFacts::default()
+                    }),
+                    chain: versions.1.clone().map(|name| ChainFacts {
+                        backups: vec![ChainedBackup {
+                            name,
+                            start: texts.0.clone(),
+                            time: texts.3.clone(),
+                            timeline: 3,
+                            bytes,
+                        }],
+                        absent_pages: sizes.2,
                     }),
                     ..PhysicalFacts::default()
                 }),

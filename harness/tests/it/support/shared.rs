@@ -74,6 +74,27 @@ pub fn made_by_postgres(script: &str) -> PathBuf {
     folder
 }
 
+/// The same with the programs of this major version, in its image: what the script leaves in `$1`, without the folders of a cluster.
+pub fn made_in_image(major: u32, script: &str) -> PathBuf {
+    let folder = folder();
+    let script = format!(
+        "exec 3>&1 >&2\nmkdir /tmp/made\nset -- /tmp/made\n{script}\n\
+         tar --exclude=./data --exclude=./space -cf - . >&3"
+    );
+    let mut made = Command::new("docker");
+    made.args(["run", "--rm", "--network", "none", "--user", "postgres"]);
+    made.args([&format!("redrill/postgres:{major}"), "bash", "-c", &script]);
+    let made = made.output().unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let archive = tar::Archive::new(made.stdout.as_slice()).unpack(&folder);
+    archive.unwrap();
+    folder
+}
+
 /// Starts a process that outlives this one and first waits for the end of its input, which is a pipe that only this process holds
 /// open. It is in a group of its own, so that Ctrl-C does not end both.
 fn run_at_the_end(mut command: Command) {

@@ -6,8 +6,8 @@ use super::{Read, all, each, seconds, time};
 use crate::outcome;
 use crate::report::json::recovery::{Cluster, Recovery};
 use crate::report::json::{
-    Backup, Candidate, Fetch, LeftOut, Made, NotTested, Physical, Picked, Proof, Restore, Server,
-    TableRows, TimeSource, Upgrade, Values,
+    Backup, Candidate, Chain, Fetch, LeftOut, Made, NotTested, Physical, Picked, Proof, Restore,
+    Server, TableRows, TimeSource, Upgrade, Values,
 };
 
 impl Backup {
@@ -97,7 +97,24 @@ impl Physical {
             restore_points: self.restore_points,
             target: self.target,
             fetch: self.fetch.map(Fetch::read).transpose()?,
+            chain: self.chain.map(Chain::read),
         })
+    }
+}
+
+impl Chain {
+    fn read(self) -> outcome::ChainFacts {
+        let backups = self.backups.into_iter().map(|one| outcome::ChainedBackup {
+            name: one.name,
+            start: one.start,
+            timeline: one.timeline,
+            time: one.time,
+            bytes: one.size_bytes,
+        });
+        outcome::ChainFacts {
+            backups: backups.collect(),
+            absent_pages: self.absent_pages,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Base backups that are recovered and proven: each target, both providers, and faults made from a good backup.
 
+mod chains;
 mod commands;
 mod faults;
 mod tools;

@@ -150,7 +150,7 @@ Examples:
     redrill baseline --from postgres://reader@db/orders --out orders.baseline.toml
     redrill baseline --from postgres://reader@db/orders --with-dump /backups/orders.dump
     redrill baseline --from drills/orders.toml
-    redrill baseline --from drills/shop.toml --until 2026-11-24T20:35:30Z   # of a base backup, at that time
+    redrill baseline --from drills/shop.toml --until 2026-11-24T20:35:30Z   # of a base backup
 
 Exit codes:
     0  FILE was written
@@ -177,7 +177,7 @@ Examples:
     redrill init --from /backups/orders-2026-05-25.sql.gz --out scenarios
     redrill init --from postgres://backup@db.internal/orders --out scenarios
     redrill init --from postgres://backup@db.internal/orders --backup orders.dump --name orders
-    redrill init --from /backups/base-2026-11-24 --wal /archive --name shop   # a base backup, to the end of the WAL
+    redrill init --from /backups/base-2026-11-24 --wal /archive --name shop   # a base backup
 
 Exit codes:
     0  the scenario was written
@@ -193,10 +193,10 @@ Examples:
     redrill recover --table app.orders --from drills/orders.toml --out orders.csv
 
 A table as it was before somebody dropped it, from a base backup and archived WAL:
-    redrill recover --table app.orders --from drills/shop.toml --until 2026-11-24T20:35:30Z --out orders.sql
-    redrill recover --table app.orders --from /backups/base-2026-11-24 --wal /archive --until before_release --out orders.sql
-A base backup has no second copy of the rows to compare them with: its pages and WAL are verified by their checksums, and the
-recovered table is read to its end and verified by amcheck.
+    redrill recover --table app.orders --from shop.toml --until 2026-11-24T20:35:30Z --out x.sql
+    redrill recover --table app.orders --from base --wal wal --until before_release --out x.sql
+A base backup has no second copy of the rows to compare them with: its pages and WAL are verified
+by their checksums, and the recovered table is read to its end and verified by amcheck.
 
 Exit codes:
     0  FILE contains the table, with the rows of the backup

@@ -153,9 +153,7 @@ fn what_init_writes_holds_at_its_moment_and_fails_after_a_bad_release() {
         let path = out.path().join(format!("migrations/{number}_step.sql"));
         fs::write(path, "SELECT 1;\n").unwrap();
     }
-    let app =
-        "psql -qAtX -c 'SELECT count(*) FROM shop.imports' \"$DATABASE_URL\"\necho ready\nsleep 60";
-    program(&out.path().join("app.sh"), app);
+    program(&out.path().join("app.sh"), APP);
     let books = "psql -qAtX -v ON_ERROR_STOP=1 -c 'DELETE FROM shop.imports' \"$DATABASE_URL\"";
     program(&out.path().join("books.sh"), books);
     // Its folder has another name by now.

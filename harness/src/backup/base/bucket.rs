@@ -232,7 +232,7 @@ impl<'a> WalStorage<'a> {
                     show_bytes(file.bytes),
                     show_bytes(most)
                 ),
-                "it is no file of WAL: look for what wrote it, and remove it",
+                "it is no file of WAL: find out what wrote it, and remove it",
             ));
         }
         let silent: Listener = Arc::new(|_| {});

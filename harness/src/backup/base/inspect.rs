@@ -99,7 +99,9 @@ pub fn inspect(
                 Err(faults) => {
                     let format = "incremental base backup".to_owned();
                     let stored = stored(&layout, Vec::new()).map_err(|error| unreadable(&error))?;
-                    return Ok(backup(found, format, stored, None, faults));
+                    let mut backup = backup(found, format, stored, None, faults);
+                    backup.warnings = warnings;
+                    return Ok(backup);
                 }
             }
         }

@@ -19,6 +19,8 @@ use crate::units::listed;
 
 /// Backups of a chain, at most: a file of each is open at once.
 const MOST: usize = 500;
+/// What a folder of `parents` must be.
+const AS_LISTED: &str = "a backup of the chain, because `parents` lists it";
 /// Backups that a fault lists.
 const LISTED: usize = 5;
 /// Members of a tar file that are searched for the label: the server sends it first.
@@ -103,22 +105,32 @@ pub(super) struct Places<'a> {
 
 impl Places<'_> {
     /// All base backups there, each once.
-    fn members(&self, newest: &Layout, keys: &Keys) -> Result<Vec<Member>, CouldNotRun> {
+    fn members(
+        &self,
+        newest: &Layout,
+        keys: &Keys,
+        warnings: &mut Vec<Finding>,
+    ) -> Result<Vec<Member>, CouldNotRun> {
         let mut known = BTreeSet::new();
         let mut members = Vec::new();
         for path in self.listed {
-            let none = || {
-                let what = format!("{} is no base backup", path.display());
-                CouldNotRun::with_hint(
-                    what,
-                    "`parents` in `[backup.base]` lists folders that pg_basebackup wrote, relative to the scenario file",
-                )
+            let name = path.display().to_string();
+            let layout = match Layout::of(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                layout => layout.map_err(|error| cannot_read(path, &error))?,
             };
-            let layout = Layout::of(path).map_err(|error| cannot_read(path, &error))?;
-            let layout = layout.ok_or_else(none)?;
-            let label = peek(&layout, keys)?.ok_or_else(none)?;
+            let label = match &layout {
+                Some(layout) => peek(layout, keys)?,
+                None => None,
+            };
+            let (Some(layout), Some(label)) = (layout, label) else {
+                warnings.push(
+                    Finding::about(name, AS_LISTED, "no base backup with a label is there")
+                        .hint("`parents` has folders that pg_basebackup wrote, relative to the scenario file"),
+                );
+                continue;
+            };
             if known.insert(path.canonicalize().ok()) {
-                let name = path.display().to_string();
                 members.push(Member {
                     name,
                     layout,
@@ -169,7 +181,7 @@ impl Places<'_> {
         keys: &Keys,
         warnings: &mut Vec<Finding>,
     ) -> Result<Result<Vec<Member>, Finding>, CouldNotRun> {
-        let mut others = self.members(layout, keys)?;
+        let mut others = self.members(layout, keys, warnings)?;
         let own = cluster(layout);
         let (mut child, mut child_label) = (name.to_owned(), label.clone());
         let mut chain: Vec<Member> = Vec::new();
@@ -224,7 +236,7 @@ impl Places<'_> {
         warnings.extend(unused.map(|one| {
             Finding::about(
                 &one.name,
-                "a backup of the chain, because `parents` lists it",
+                AS_LISTED,
                 format!("one at {}, on which nothing is based", one.label.start),
             )
             .hint("remove it from `parents` in `[backup.base]`")

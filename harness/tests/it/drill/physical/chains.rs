@@ -377,8 +377,8 @@ fn parents_are_found_next_to_it_and_where_they_are_listed() {
         assert_eq!(digest(&said), digest(&beside), "{said}");
     }
     let (said, code) = chain.inspect("path = \"second\"\nparents = [\"kept\"]");
-    assert_eq!(code, 3, "{said}");
-    assert!(said.contains("is no base backup"), "{said}");
+    assert_eq!(code, 10, "{said}");
+    assert!(said.contains("no base backup with a label"), "{said}");
     // The digest is of all backups.
     chain.forget("kept/full");
     let (said, code) = chain.inspect(listed);

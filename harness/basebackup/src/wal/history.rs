@@ -105,17 +105,22 @@ impl Path {
     /// gone on too.
     #[must_use]
     pub fn timeline_at(&self, address: Lsn) -> u32 {
-        self.timelines(address).next().unwrap_or(0)
+        let mut newest = self.0.iter().rev();
+        let of = newest.find(|(_, from)| *from <= address);
+        of.map_or(0, |(timeline, _)| *timeline)
     }
 
-    /// Timelines that a segment with these bytes may be of, the newest first.
-    pub fn timelines(&self, last_byte: Lsn) -> impl Iterator<Item = u32> {
-        let of = self
-            .0
-            .iter()
+    /// Timelines of which some of the bytes from `first` to `last` are, the newest first. A segment of an older one has nothing that a
+    /// recovery reads.
+    pub fn timelines(&self, first: Lsn, last: Lsn) -> impl Iterator<Item = u32> {
+        let ends = self.0.iter().skip(1).map(|(_, from)| Some(*from));
+        let ends = ends.chain(std::iter::once(None));
+        let with_ends: Vec<_> = self.0.iter().zip(ends).collect();
+        let of = with_ends
+            .into_iter()
             .rev()
-            .filter(move |(_, from)| *from <= last_byte);
-        of.map(|(timeline, _)| *timeline)
+            .filter(move |((_, from), end)| *from <= last && end.is_none_or(|end| end > first));
+        of.map(|((timeline, _), _)| *timeline)
     }
 }
 
@@ -131,9 +136,15 @@ mod tests {
         assert_eq!(path.last(), 3);
         assert!(path.contains(1, Lsn(0x200_0000)));
         assert!(!path.contains(1, Lsn(0x400_0000)), "after it was left");
-        let at = |lsn| path.timelines(Lsn(lsn)).collect::<Vec<_>>();
-        assert_eq!(at(0x2FF_FFFF), [1]);
-        assert_eq!(at(0x5FF_FFFF), [3, 2, 1]);
+        let of_segment = |number: u64| {
+            let first = Lsn(number << 24);
+            let all = path.timelines(first, Lsn(first.0 + 0xFF_FFFF));
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(of_segment(2), [1]);
+        assert_eq!(of_segment(3), [2], "nothing of the first is after its end");
+        assert_eq!(of_segment(5), [3, 2]);
+        assert_eq!(of_segment(6), [3]);
         let pages = [0x2FF_E000, 0x300_0000, 0x500_0000, 0x500_2000];
         let written_on = pages.map(|page| path.timeline_at(Lsn(page)));
         assert_eq!(written_on, [1, 2, 2, 3]);

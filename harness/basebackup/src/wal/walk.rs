@@ -163,7 +163,7 @@ impl Walk {
             if address.0 + block as u64 <= self.next.0 && !self.began {
                 continue;
             }
-            match self.page(name, address, &page, each) {
+            match self.page((name, segment), address, &page, each) {
                 Ok(Step::On) => {}
                 Ok(Step::Stop) => going = false,
                 Ok(Step::SegmentOver) => {
@@ -197,7 +197,7 @@ impl Walk {
 
     fn page(
         &mut self,
-        name: &str,
+        (name, segment): (&str, Segment),
         address: Lsn,
         page: &[u8],
         each: &mut dyn FnMut(Record) -> bool,
@@ -215,13 +215,16 @@ impl Walk {
             }
             return fault(address, "a page with another address");
         }
+        let other = |at: Lsn, expected: u32, found: u32| {
+            Err(Fault::new(
+                name,
+                format!("WAL of timeline {expected} at {at}"),
+                format!("WAL of timeline {found}"),
+            ))
+        };
         let timeline = self.path.timeline_at(address);
         if head.timeline != timeline {
-            return Err(Fault::new(
-                name,
-                format!("WAL of timeline {timeline} at {address}"),
-                format!("WAL of timeline {}", head.timeline),
-            ));
+            return other(address, timeline, head.timeline);
         }
         let mut at = head.header();
         if let Some(open) = &self.open {
@@ -292,6 +295,11 @@ impl Walk {
             }
             if (length as usize) < HEADER || length > LONGEST {
                 return fault(here, "bytes that are no record");
+            }
+            // The rest of the page on which a timeline was left.
+            let timeline = self.path.timeline_at(here);
+            if timeline > segment.timeline {
+                return other(here, timeline, segment.timeline);
             }
             self.open = Some(Open::new(here, length));
         }

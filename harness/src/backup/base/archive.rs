@@ -204,7 +204,7 @@ impl Archive {
 
     /// What is missing where no segment of this number is there; `None` at the end of the WAL.
     fn gap(&self, path: &history::Path, number: u64, size: u32, is_open: bool) -> Option<Finding> {
-        let timeline = path.timelines(self.last_byte(number)).next();
+        let timeline = self.timelines_of(path, number).first().copied();
         let missing = Segment {
             timeline: timeline.unwrap_or_else(|| path.last()),
             number,

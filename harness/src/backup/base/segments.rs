@@ -171,7 +171,7 @@ impl Archive {
         path: &history::Path,
         number: u64,
     ) -> Result<Option<(Segment, String, PathBuf)>, CouldNotRun> {
-        let timelines: Vec<u32> = path.timelines(self.last_byte(number)).collect();
+        let timelines = self.timelines_of(path, number);
         for timeline in timelines {
             let segment = Segment { timeline, number };
             self.fetch(segment)?;
@@ -262,7 +262,7 @@ impl Archive {
         path: &history::Path,
         number: u64,
     ) -> Result<bool, CouldNotRun> {
-        let timelines: Vec<u32> = path.timelines(self.last_byte(number)).collect();
+        let timelines = self.timelines_of(path, number);
         let newest = timelines.first().copied().unwrap_or_else(|| path.last());
         let missing = Segment {
             timeline: newest,
@@ -313,16 +313,18 @@ impl Archive {
         };
         let all = self.segments.keys().chain(listed.into_iter().flatten());
         let all = all.filter(|segment| {
-            let last_byte = self.last_byte(segment.number);
-            let on_path = path.timelines(last_byte).any(|one| one == segment.timeline);
-            segment.number >= from && on_path
+            let timelines = self.timelines_of(path, segment.number);
+            segment.number >= from && timelines.contains(&segment.timeline)
         });
         all.min_by_key(|segment| segment.number).copied()
     }
 
-    /// The last byte of a segment.
-    pub(super) fn last_byte(&self, number: u64) -> Lsn {
-        Lsn((number + 1).saturating_mul(u64::from(self.size)) - 1)
+    /// The timelines on a path that the segment of this number may be of, the newest first.
+    pub(super) fn timelines_of(&self, path: &history::Path, number: u64) -> Vec<u32> {
+        let size = u64::from(self.size);
+        let first = number.saturating_mul(size);
+        path.timelines(Lsn(first), Lsn(first.saturating_add(size - 1)))
+            .collect()
     }
 }
 

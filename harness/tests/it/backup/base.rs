@@ -200,7 +200,7 @@ fn a_base_backup_is_whole(#[case] base: &str, #[case] recovery: &str) {
 #[case::tablespace_elsewhere(|c: &Cluster| std::os::unix::fs::symlink("/etc", c.path("folder/pg_tblspc/16400")).unwrap(), "pg_tblspc/16400: expected a file or a folder; found a link, which leads out of the backup")]
 #[case::wal_elsewhere(wal_elsewhere, "pg_wal: expected a file or a folder; found a link")]
 #[case::other_timeline(other_timeline, "expected WAL of timeline 2 at 0/")]
-#[case::missing_begin_of_timeline(missing_begin_of_timeline, "found WAL of timeline 1")]
+#[case::missing_begin_of_timeline(missing_begin_of_timeline, "expected WAL of timeline 2 at 0/4")]
 fn each_fault_is_named(#[case] fault: impl Fn(&Cluster), #[case] says: &str) {
     let cluster = Cluster::make();
     fault(&cluster);

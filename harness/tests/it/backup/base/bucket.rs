@@ -158,11 +158,11 @@ fn what_is_too_large_for_a_segment_is_not_fetched() {
     let file = std::fs::File::options()
         .write(true)
         .open(cluster.segment(1));
-    file.unwrap().set_len(1 << 30).unwrap();
+    file.unwrap().set_len(64 << 20).unwrap();
     let server = store(&cluster);
     let (said, code) = cluster.inspect_with(BASE, &bucket(server.port, PLACE), LATEST);
     assert_eq!(code, 3, "{said}");
-    assert!(said.contains("has 1.07 GB, where at most"), "{said}");
+    assert!(said.contains("has 67.1 MB, where at most"), "{said}");
 }
 
 #[rstest]

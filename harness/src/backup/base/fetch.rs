@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::asked::{Answer, Asker};
 use super::settings::{FILE, FOLDER, FetchCommand, SEGMENT};
-use crate::backup::source::run::{Fetch, path_text, run};
+use crate::backup::source::run::{Fetch, path_text, run, show_command};
 use crate::backup::source::{Download, Place, no_room};
 use crate::disk;
 use crate::event::Event;
@@ -92,7 +92,7 @@ impl<'a> Fetcher<'a> {
             place,
             spool,
             arriving,
-            shown: place.redactor.clean(&settings.words.join(" ")),
+            shown: show_command(&settings.words, &settings.env, place),
             bytes: 0,
             requests,
         };

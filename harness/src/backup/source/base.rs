@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::command::{TIMEOUT, of_command};
 use super::confine;
 use super::found::{Found, Place, Rules};
-use super::run::{Fetch, path_text, run, unwritable};
+use super::run::{Fetch, path_text, run, show_command, unwritable};
 use crate::backup::base::settings::{FOLDER, FetchCommand, TABLESPACES};
 use crate::backup::files::blocking;
 use crate::outcome::CouldNotRun;
@@ -37,9 +37,8 @@ pub(super) async fn find(
         writes: &settings.writes,
         folders: &[&folder, &tablespaces],
     };
+    let shown = show_command(&settings.words, &settings.env, place);
     let ended = run(&fetch, place, None).await;
-    // The redactor knows its secrets now.
-    let shown = place.redactor.clean(&settings.words.join(" "));
     let ended = ended.map_err(|error| of_command(&shown, error))?;
     let failed = |reason: String, hint: &str| {
         Err(of_command(

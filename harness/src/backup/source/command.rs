@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::confine;
 use super::download::{Download, Received};
 use super::found::{Found, Place, Rules};
-use super::run::{Fetch, run};
+use super::run::{Fetch, run, show_command};
 use super::settings::Command;
 use crate::outcome::CouldNotRun;
 
@@ -31,9 +31,8 @@ pub(super) async fn find(
         writes: &settings.writes,
         folders: &[],
     };
+    let shown = show_command(&settings.run, &settings.env, place);
     let received = receive(&fetch, place, name).await;
-    // The redactor knows its secrets now.
-    let shown = place.redactor.clean(&settings.run.join(" "));
     let received = received.map_err(|error| of_command(&shown, error))?;
     let mut found = Found::named(received.path, shown, name, rules);
     found.chosen = "the output of the command in the scenario".to_owned();

@@ -51,6 +51,19 @@ pub(in crate::backup) struct Fetch<'a> {
     pub folders: &'a [&'a Path],
 }
 
+/// A command as it may be shown. Its words may contain a secret of its variables, so these are resolved first; running it reports those
+/// that cannot be.
+pub(in crate::backup) fn show_command(
+    words: &[String],
+    env: &BTreeMap<String, SecretText>,
+    place: &Place<'_>,
+) -> String {
+    for text in env.values() {
+        let _ = text.resolve(place.folder, place.environment, place.redactor);
+    }
+    place.redactor.clean(&words.join(" "))
+}
+
 /// How a command ended.
 pub(in crate::backup) struct Ended {
     /// Its exit status.

@@ -313,6 +313,26 @@ fn a_base_backup_that_was_not_fetched_is_none(
     assert!(!said.contains("s3cret"), "{said}");
 }
 
+/// Words of a command may have what its variables have, and the redactor learns of these when they are read.
+#[test]
+fn a_command_is_shown_without_its_secrets() {
+    let cluster = Cluster::make();
+    std::fs::write(cluster.path("token"), "s3cret-token").unwrap();
+    let with = |command: &str| {
+        let (start, _) = command.rsplit_once(']').unwrap();
+        format!("{start}, \"s3cret-token\"]\nenv = {{ TOKEN = {{ file = \"token\" }} }}")
+    };
+    script(&cluster, "cp");
+    let (said, code) = cluster.inspect_with(
+        BASE,
+        &with("command = [\"./get.sh\", \"{segment}\", \"{file}\"]"),
+        LATEST,
+    );
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("./get.sh {segment} {file} ***"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
 #[rstest]
 #[case::two(
     "path = \"base\"\ncommand = [\"x\", \"{folder}\"]",

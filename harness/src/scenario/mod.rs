@@ -8,6 +8,8 @@ mod checks;
 mod effective;
 pub mod file;
 pub mod only;
+mod place;
+mod restore_settings;
 pub mod schema;
 mod shown;
 mod validate;

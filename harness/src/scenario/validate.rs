@@ -10,6 +10,8 @@ use super::Scenario;
 use super::checks::{after, checks, refuse_unknown_companions, refuse_vacuous};
 use super::effective;
 use super::file::{self, TOP_KEYS};
+use super::place::{place_of_key, span_of};
+use super::restore_settings::{refuse_of_dumps, roles, stubs, tolerations};
 use super::shown::without_secrets;
 use super::waiver::waivers;
 use crate::backup::base::settings::Recovery;
@@ -24,7 +26,7 @@ use crate::outcome::{NotTested, ScenarioFacts};
 use crate::proof::physical::settings::Pitr;
 use crate::proof::settings::Level;
 use crate::rehearse;
-use crate::restore::settings::{Method, Restore};
+use crate::restore::settings::Restore;
 use crate::server::settings::{Reach, Server};
 
 /// Reads and validates a scenario file.
@@ -308,17 +310,6 @@ fn scenario(
     })
 }
 
-/// The place of a key.
-fn place_of_key(table: &Table<'_>, path: &[&str]) -> Option<Range<usize>> {
-    let (first, rest) = path.split_first()?;
-    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
-    match (rest, value.get_ref()) {
-        ([], _) => Some(key.span()),
-        (rest, DeValue::Table(table)) => place_of_key(table, rest),
-        _ => None,
-    }
-}
-
 /// Refuses settings of TLS that contradict each other.
 fn tls(server: &Server, places: [Range<usize>; 2], problems: &mut Vec<Problem>) {
     let [certificate, reach] = places;
@@ -410,69 +401,6 @@ fn name(root: &mut Table<'_>, path: &Path, problems: &mut Vec<Problem>) -> Optio
     Some(name)
 }
 
-/// Refuses a role that is created twice, or has no name.
-fn roles(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
-    let made = restore.made_roles();
-    for (at, role) in made.iter().enumerate() {
-        let what = match made[..at].iter().any(|other| other.name == role.name) {
-            true => format!("the role `{}` is created twice", role.name),
-            false if role.name.is_empty() => "a role has no name".to_owned(),
-            false => continue,
-        };
-        let place = match span_of(text, "restore.role") {
-            place if place.is_empty() => span_of(text, "restore"),
-            place => place,
-        };
-        problems.push(Problem::at(place, what).hint("list each role once in `[[restore.role]]`"));
-    }
-}
-
-/// Refuses settings of a restore that have no effect on a recovery.
-fn refuse_of_dumps(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
-    let settings = [
-        (
-            "role",
-            !restore.made_roles().is_empty(),
-            "a base backup contains all roles",
-        ),
-        (
-            "stub",
-            !restore.stub.is_empty(),
-            "a base backup needs the extensions of its cluster",
-        ),
-        (
-            "tolerate",
-            !restore.tolerate.is_empty(),
-            "a recovery has no errors of single statements",
-        ),
-        (
-            "databases",
-            !restore.databases.is_empty(),
-            "databases of a base backup keep their names",
-        ),
-        (
-            "method",
-            restore.method != Method::Auto,
-            "a server recovers a base backup by itself",
-        ),
-        (
-            "jobs",
-            restore.jobs.is_some(),
-            "a server recovers a base backup by itself",
-        ),
-    ];
-    for (key, is_set, why) in settings {
-        if is_set {
-            let place = match span_of(text, &format!("restore.{key}")) {
-                place if place.is_empty() => span_of(text, "restore"),
-                place => place,
-            };
-            let problem = Problem::at(place, format!("`{key}` is for dumps: {why}"));
-            problems.push(problem.hint(format!("remove `{key}` from `[restore]`")));
-        }
-    }
-}
-
 /// Refuses explanations of an upgrade where there is none, and those without a reason.
 fn explained(server: &Server, place: Range<usize>, problems: &mut Vec<Problem>) {
     if server.explained.is_empty() {
@@ -492,92 +420,4 @@ fn explained(server: &Server, place: Range<usize>, problems: &mut Vec<Problem>) 
         let problem = Problem::at(place.clone(), format!("the reason for `{object}` is empty"));
         problems.push(problem.hint("say why the difference is harmless: every report shows it"));
     }
-}
-
-/// Refuses a stub without a name or a reason, one of a schema that every database has, and methods that cannot leave it out.
-fn stubs(restore: &Restore, times_runbook: bool, text: &str, problems: &mut Vec<Problem>) {
-    let place = span_of(text, "restore.stub");
-    let mut refuse = |what: String, hint: &str| {
-        problems.push(Problem::at(place.clone(), what).hint(hint));
-    };
-    for (at, stub) in restore.stub.iter().enumerate() {
-        let name = &stub.extension;
-        if name.trim().is_empty() {
-            refuse(
-                "`extension` is empty".to_owned(),
-                "name the extension that the server lacks",
-            );
-        }
-        if stub.reason.trim().is_empty() {
-            let hint =
-                "give the reason why a restore does not need the extension; every report shows it";
-            refuse("`reason` is empty".to_owned(), hint);
-        }
-        if restore.stub[..at]
-            .iter()
-            .any(|other| other.extension == *name)
-        {
-            let hint = "list each extension once in `[[restore.stub]]`";
-            refuse(format!("two stubs of the extension `{name}`"), hint);
-        }
-        let schema = stub.schema.as_deref();
-        if schema.is_some_and(|schema| {
-            schema.is_empty() || schema == "public" || schema.starts_with("pg_")
-        }) {
-            let hint = "name the schema that the extension creates for itself, such as `cron`, or leave `schema` out";
-            refuse("it is no schema of an extension".to_owned(), hint);
-        }
-    }
-    let by_program = matches!(restore.method, Method::Psql | Method::PgRestore) || times_runbook;
-    if !restore.stub.is_empty() && by_program {
-        let hint = match times_runbook {
-            true => {
-                "leave `runbook-within` out of `[objective]`, or drill on a server that has the extension"
-            }
-            false => "leave `method` out, or drill on a server that has the extension",
-        };
-        refuse(
-            "a stub needs the sessions of redrill: the command of a runbook sends every statement"
-                .to_owned(),
-            hint,
-        );
-    }
-}
-
-/// Refuses an entry that would tolerate every error, or has no reason.
-fn tolerations(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
-    for entry in &restore.tolerate {
-        let empty =
-            |field: &Option<String>| field.as_deref().is_none_or(|text| text.trim().is_empty());
-        if empty(&entry.sqlstate) && empty(&entry.message) {
-            problems.push(
-                Problem::at(
-                    span_of(text, "restore.tolerate"),
-                    "this would tolerate every error",
-                )
-                .hint("add `sqlstate = \"42710\"`, `message = \"…\"`, or both"),
-            );
-        }
-        if entry.reason.trim().is_empty() {
-            problems.push(
-                Problem::at(span_of(text, "restore.tolerate"), "`reason` is empty")
-                    .hint("give the reason why the error is harmless; every report shows it"),
-            );
-        }
-    }
-}
-
-/// The place of a `[header]`, for errors about a whole section.
-fn span_of(text: &str, header: &str) -> Range<usize> {
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let trimmed = line.trim();
-        if trimmed.trim_start_matches('[').trim_end_matches(']').trim() == header
-            && trimmed.starts_with('[')
-        {
-            return at..at + line.trim_end().len();
-        }
-        at += line.len();
-    }
-    0..0
 }

@@ -1,13 +1,14 @@
 //! Outcomes, findings, and the one value that a drill results in.
 //!
 //! Reports are pure functions of [`DrillResult`] and its [`Verdict`](crate::verdict::Verdict).
-//! Nothing here derives `Serialize`: the wire shape belongs to `report/json.rs`.
+//! The shape of reports belongs to `report/json.rs`: what derives `Serialize` here is for records that no other program reads.
 
 mod conduct;
 mod delivery;
 mod evidence;
 mod facts;
 mod finding;
+mod physical;
 mod provenance;
 mod recovery;
 mod rehearsal;
@@ -18,13 +19,13 @@ pub use conduct::{CheckConduct, RoleConduct, Tried};
 pub use delivery::{Delivery, DeliveryEnd};
 pub use evidence::{Evidence, Refusal, Since};
 pub use facts::{
-    BackupFacts, Before, CandidateFacts, ChainFacts, ChainedBackup, CompanionFacts,
-    EffectiveSettings, ExplainedChange, ExtensionFacts, FetchFacts, InputFacts, Inspection,
-    Measure, Objective, PartFacts, Phase, PhysicalFacts, Picked, ProofFacts, RestoreFacts,
-    RestoreStep, ScenarioFacts, ServerFacts, TableHeld, TableRows, TimeSource, Tolerated,
-    UpgradeFacts, UpgradeStep, Values,
+    BackupFacts, Before, CandidateFacts, CompanionFacts, EffectiveSettings, ExplainedChange,
+    ExtensionFacts, InputFacts, Inspection, Measure, Objective, PartFacts, Phase, Picked,
+    ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, TableHeld, TableRows,
+    TimeSource, Tolerated, UpgradeFacts, UpgradeStep, Values,
 };
 pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};
+pub use physical::{ChainFacts, ChainedBackupFacts, FetchFacts, PhysicalFacts};
 pub use provenance::{Actor, CiFacts, Provenance};
 pub use recovery::{CanaryFacts, ClusterFacts, RecoveryFacts};
 pub use rehearsal::{

@@ -34,7 +34,7 @@ use self::conduct::CheckConduct;
 use self::provenance::Provenance;
 use self::restore::{LeftOut, Phase, Restore, RestoreStep, TableRows, Tolerated, Values};
 use self::server::{Extension, OtherServer, Server, Setting};
-use crate::outcome::{DrillResult, PhysicalFacts};
+use crate::outcome::DrillResult;
 use crate::verdict::Verdict;
 
 /// Version of the shape.
@@ -56,20 +56,6 @@ pub fn render(result: &DrillResult, verdict: Verdict) -> serde_json::Result<Stri
 /// None in practice: every value of the shape can be written.
 pub fn render_line(result: &DrillResult, verdict: Verdict) -> serde_json::Result<String> {
     serde_json::to_string(&Report::of(result, verdict))
-}
-
-/// The facts of a base backup as the report has them, for another record.
-///
-/// # Errors
-/// None in practice: every value of the shape can be written.
-pub(crate) fn write_physical(facts: &PhysicalFacts) -> serde_json::Result<serde_json::Value> {
-    serde_json::to_value(Physical::of(facts))
-}
-
-/// Reads what [`write_physical`] wrote.
-pub(crate) fn read_physical(value: serde_json::Value) -> Option<PhysicalFacts> {
-    let physical: Physical = serde_json::from_value(value).ok()?;
-    physical.read().ok()
 }
 
 /// Makes the JSON Schema of the report.

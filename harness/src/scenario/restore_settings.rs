@@ -28,7 +28,12 @@ pub(super) fn tolerations(restore: &Restore, text: &str, problems: &mut Vec<Prob
 }
 
 /// Refuses a stub without a name or a reason, one of a schema that every database has, and methods that cannot leave it out.
-pub(super) fn stubs(restore: &Restore, times_runbook: bool, text: &str, problems: &mut Vec<Problem>) {
+pub(super) fn stubs(
+    restore: &Restore,
+    times_runbook: bool,
+    text: &str,
+    problems: &mut Vec<Problem>,
+) {
     let place = span_of(text, "restore.stub");
     let mut refuse = |what: String, hint: &str| {
         problems.push(Problem::at(place.clone(), what).hint(hint));

@@ -4,8 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{BackupFacts, TimeSource};
-use crate::report::json::{read_physical, write_physical};
+use crate::outcome::{BackupFacts, PhysicalFacts, TimeSource};
 
 /// The backup of a kept server. Fields are those of [`BackupFacts`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -27,9 +26,8 @@ pub(super) struct KeptBackup {
     servers: String,
     tables: u64,
     rows: u64,
-    /// As `drill.json` has it.
     #[serde(default)]
-    physical: Option<serde_json::Value>,
+    physical: Option<PhysicalFacts>,
 }
 
 /// How the time of the backup is known.
@@ -66,7 +64,7 @@ impl KeptBackup {
             servers: facts.servers,
             tables: facts.tables,
             rows: facts.rows,
-            physical: (facts.physical.as_ref()).and_then(|base| write_physical(base).ok()),
+            physical: facts.physical,
         }
     }
 
@@ -101,7 +99,7 @@ impl KeptBackup {
             servers: backup.servers,
             tables: backup.tables,
             rows: backup.rows,
-            physical: backup.physical.and_then(read_physical),
+            physical: backup.physical,
             ..BackupFacts::default()
         }
     }

@@ -12,14 +12,14 @@ use crate::backup::base::files::Layout;
 use crate::backup::bundle;
 use crate::backup::inspect::Inspection;
 use crate::backup::source::Found;
-use crate::outcome::{ChainedBackup, CouldNotRun, Finding};
+use crate::outcome::{ChainedBackupFacts, CouldNotRun, Finding};
 
 /// A chain whose backups are whole and belong together.
 pub(in crate::backup::base) struct Opened {
     /// It.
     pub chain: Chain,
     /// Its backups, the full one first.
-    pub backups: Vec<ChainedBackup>,
+    pub backups: Vec<ChainedBackupFacts>,
     /// Bytes of all backups as stored, and a digest of their digests.
     pub stored: (u64, String),
     /// What it is: `base backup, chain of 3, data folders`.
@@ -72,7 +72,7 @@ pub(in crate::backup::base) fn open_chain(
     let mut backups = Vec::new();
     let mut sums = Vec::new();
     for (number, (member, one)) in members.iter().zip(&all).rev().enumerate() {
-        backups.push(ChainedBackup {
+        backups.push(ChainedBackupFacts {
             name: member.name.clone(),
             start: member.label.start.to_string(),
             timeline: member.label.timeline,

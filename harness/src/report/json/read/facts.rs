@@ -104,13 +104,16 @@ impl Physical {
 
 impl Chain {
     fn read(self) -> outcome::ChainFacts {
-        let backups = self.backups.into_iter().map(|one| outcome::ChainedBackup {
-            name: one.name,
-            start: one.start,
-            timeline: one.timeline,
-            time: one.time,
-            bytes: one.size_bytes,
-        });
+        let backups = self
+            .backups
+            .into_iter()
+            .map(|one| outcome::ChainedBackupFacts {
+                name: one.name,
+                start: one.start,
+                timeline: one.timeline,
+                time: one.time,
+                bytes: one.size_bytes,
+            });
         outcome::ChainFacts {
             backups: backups.collect(),
             absent_pages: self.absent_pages,

@@ -128,7 +128,7 @@ fn data_at(count: u32) -> u64 {
 
 /// Consecutive pages of one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub struct PageRun {
     /// Number of pages.
     pub pages: u32,
     /// The backup of the chain, and the byte in its file; `None` for pages that no backup has, which are zeros.
@@ -137,13 +137,13 @@ pub struct Run {
 
 /// From which backup each page of a file is. At most 131 072 pages, in about 1.5 MB.
 #[derive(Debug)]
-pub struct Plan {
+pub struct PagePlan {
     length: u32,
     /// Number of the backup, and of the page in its file.
     pages: Vec<Option<(u32, u32)>>,
 }
 
-impl Plan {
+impl PagePlan {
     /// Begins with the file of the newest backup, which has the number 0.
     #[must_use]
     pub fn of(newest: &Header) -> Self {
@@ -186,8 +186,8 @@ impl Plan {
 
     /// All pages, in their order.
     #[must_use]
-    pub fn runs(&self) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::new();
+    pub fn runs(&self) -> Vec<PageRun> {
+        let mut runs: Vec<PageRun> = Vec::new();
         for from in &self.pages {
             let from = from.map(|(backup, page)| (backup as usize, u64::from(page) * PAGE as u64));
             if let Some(last) = runs.last_mut() {
@@ -197,7 +197,7 @@ impl Plan {
                     continue;
                 }
             }
-            runs.push(Run { pages: 1, from });
+            runs.push(PageRun { pages: 1, from });
         }
         runs
     }
@@ -271,17 +271,17 @@ mod tests {
     fn each_page_is_of_the_newest_backup_that_has_it() {
         let header = |pages: &[u32], length| read(&file(pages, length)).unwrap();
         // Cut to four pages, then a page was added at its end.
-        let mut plan = Plan::of(&header(&[1, 5], 4));
+        let mut plan = PagePlan::of(&header(&[1, 5], 4));
         plan.add(1, &header(&[0, 1, 4], 6));
         plan.add_whole(2, 3 * 8192 + 100);
         let page = |number| number * PAGE as u64;
-        let one = |from| Run { pages: 1, from };
+        let one = |from| PageRun { pages: 1, from };
         let expected = [
             one(Some((1, page(1)))),
             one(Some((0, page(1)))),
             one(Some((2, page(2)))),
             // Neither what the file lost since, nor half a page.
-            Run {
+            PageRun {
                 pages: 2,
                 from: None,
             },
@@ -302,7 +302,7 @@ mod tests {
                 bytes[..4].copy_from_slice(&MAGIC.to_le_bytes());
             }
             if let Ok(Ok(header)) = Header::read("x", &mut &*bytes, size) {
-                let pages: u32 = Plan::of(&header).runs().iter().map(|run| run.pages).sum();
+                let pages: u32 = PagePlan::of(&header).runs().iter().map(|run| run.pages).sum();
                 prop_assert_eq!(pages, header.rebuilt_pages());
             }
         }
@@ -318,7 +318,7 @@ mod tests {
                 pages: pages.iter().copied().collect(),
                 length,
             };
-            let mut plan = Plan::of(&of(&newest, length));
+            let mut plan = PagePlan::of(&of(&newest, length));
             plan.add(1, &of(&older, 40));
             plan.add_whole(2, whole * PAGE as u64);
             let mut page = 0;

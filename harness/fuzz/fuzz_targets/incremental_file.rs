@@ -1,13 +1,13 @@
 #![no_main]
 
-use basebackup::incremental::{Header, Plan};
+use basebackup::incremental::{Header, PagePlan};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: (&[u8], &[u8], u32)| {
     let (newest, older, whole) = data;
     let read = |bytes: &[u8]| Header::read("x", &mut &*bytes, bytes.len() as u64);
     if let Ok(Ok(header)) = read(newest) {
-        let mut plan = Plan::of(&header);
+        let mut plan = PagePlan::of(&header);
         if let Ok(Ok(older)) = read(older) {
             plan.add(1, &older);
         }

@@ -364,7 +364,7 @@ pub struct Inspect {
     #[command(flatten)]
     pub(crate) decryption: Decryption,
     #[command(flatten)]
-    pub(crate) recovery: Recovery,
+    pub(crate) recovery: RecoveryOptions,
     /// Show no progress.
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -381,7 +381,7 @@ pub struct Doctor {
     #[command(flatten)]
     pub(crate) decryption: Decryption,
     #[command(flatten)]
-    pub(crate) recovery: Recovery,
+    pub(crate) recovery: RecoveryOptions,
     #[command(flatten)]
     pub(crate) work: Work,
 }
@@ -410,7 +410,7 @@ pub struct Decryption {
 
 /// What a base backup is recovered with, and how far.
 #[derive(Debug, Default, Args)]
-pub struct Recovery {
+pub struct RecoveryOptions {
     /// The folder of the archived WAL of a base backup. Default: that of the scenario, otherwise only the WAL in the base
     /// backup.
     #[arg(long, value_name = "DIR")]
@@ -421,7 +421,7 @@ pub struct Recovery {
     pub(crate) until: Option<String>,
 }
 
-impl Recovery {
+impl RecoveryOptions {
     /// The first option that is given.
     pub(crate) fn first(&self) -> Option<&'static str> {
         let wal = self.wal.as_ref().map(|_| "--wal");
@@ -438,7 +438,7 @@ pub struct RestoreOptions {
     #[command(flatten)]
     pub(crate) decryption: Decryption,
     #[command(flatten)]
-    pub(crate) recovery: Recovery,
+    pub(crate) recovery: RecoveryOptions,
     /// Show no progress.
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -8,7 +8,7 @@ use crate::backup::base::settings::{ArchivedWal, Physical, Target};
 use crate::backup::packing::settings::Decrypt;
 use crate::backup::settings::{Composition, OtherBackup, Subject};
 use crate::backup::source::Source;
-use crate::cli::{Decryption, Provider, Recovery, RestoreOptions, Terminal};
+use crate::cli::{Decryption, Provider, RecoveryOptions, RestoreOptions, Terminal};
 use crate::input::secret::SecretText;
 use crate::input::{Diagnostics, Environment, Problem};
 use crate::outcome::ScenarioFacts;
@@ -37,7 +37,7 @@ pub(super) fn is_scenario(path: &Path) -> bool {
 pub(super) fn load_or_make(
     from: &Path,
     decryption: &Decryption,
-    recovery: &Recovery,
+    recovery: &RecoveryOptions,
     environment: &Environment,
     terminal: Terminal,
 ) -> Result<Scenario, Abort> {
@@ -186,7 +186,10 @@ pub(super) fn set_decryption(backup: &mut Composition, decryption: &Decryption) 
 ///
 /// # Errors
 /// The backup is none, or a value has a mistake.
-pub(super) fn set_recovery(backup: &mut Composition, recovery: &Recovery) -> Result<(), String> {
+pub(super) fn set_recovery(
+    backup: &mut Composition,
+    recovery: &RecoveryOptions,
+) -> Result<(), String> {
     let Some(option) = recovery.first() else {
         return Ok(());
     };
@@ -212,7 +215,7 @@ pub(super) fn set_recovery(backup: &mut Composition, recovery: &Recovery) -> Res
 ///
 /// # Errors
 /// It has a mistake.
-pub(super) fn target(recovery: &Recovery) -> Result<Option<Target>, String> {
+pub(super) fn target(recovery: &RecoveryOptions) -> Result<Option<Target>, String> {
     let until = recovery.until.as_deref();
     let target = until.map(|until| Target::parse(until).map_err(|why| format!("`--until`: {why}")));
     target.transpose()
@@ -227,12 +230,12 @@ pub(super) fn not_for_address(option: &str) -> String {
 }
 
 /// Whether the backup at `path` is a base backup, or is said to be one.
-pub(super) fn is_base(path: &Path, recovery: &Recovery) -> bool {
+pub(super) fn is_base(path: &Path, recovery: &RecoveryOptions) -> bool {
     recovery.first().is_some() || is_base_backup(path)
 }
 
 /// A scenario for a backup that has none.
-fn of_backup(path: &Path, recovery: &Recovery) -> Scenario {
+fn of_backup(path: &Path, recovery: &RecoveryOptions) -> Scenario {
     let mut subject = Subject::of(Source::path(path));
     subject.physical = is_base(path, recovery).then(|| Physical {
         inclusive: true,

@@ -32,7 +32,7 @@ pub struct Asker {
 }
 
 /// A command that gives files, and what it answered.
-pub(super) struct Command {
+pub(super) struct WalCommand {
     asker: Asker,
     /// Bytes of a segment.
     size: u32,
@@ -48,7 +48,7 @@ pub(super) struct Command {
     duration: Duration,
 }
 
-impl Command {
+impl WalCommand {
     /// A command that was not asked for anything; `size` is the bytes of a segment.
     pub(super) const fn new(size: u32, asker: Asker) -> Self {
         Self {

@@ -12,7 +12,7 @@ use basebackup::wal::history;
 use basebackup::wal::segment::Segment;
 use tokio::sync::mpsc;
 
-use super::fetch::{Reply, ask};
+use super::fetch::{ReplySender, ask};
 use super::segments::{Fetched, WalKind, kind_of};
 use crate::backup::files::base_name;
 use crate::backup::source::settings::S3Folder;
@@ -21,7 +21,7 @@ use crate::event::{Event, Listener};
 use crate::outcome::CouldNotRun;
 use crate::units::show_bytes;
 
-/// ListedWal by what they are, at most one of each segment and timeline.
+/// Listed files by what they are, at most one of each segment and timeline.
 #[derive(Debug, Default)]
 struct ListedWal {
     segments: BTreeMap<Segment, Listed>,
@@ -36,13 +36,13 @@ enum BucketRequest {
     List {
         size: u32,
         from: u64,
-        reply: Reply<ListedWal>,
+        reply: ReplySender<ListedWal>,
     },
     /// One of them, which has at most so many bytes.
     Fetch {
         file: Listed,
         most: u64,
-        reply: Reply<PathBuf>,
+        reply: ReplySender<PathBuf>,
     },
 }
 

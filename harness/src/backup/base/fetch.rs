@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::asked::{Answer, Asker};
 use super::settings::{FILE, FOLDER, FetchCommand, SEGMENT};
-use crate::backup::source::run::{Fetch, path_text, run, show_command};
+use crate::backup::source::run::{FetchTerms, path_text, run, show_command};
 use crate::backup::source::{Download, Place, no_room};
 use crate::disk;
 use crate::event::Event;
@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const LAST_EXIT_CODE: i32 = 125;
 
 /// Where an answer goes.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, CouldNotRun>>;
+pub(super) type ReplySender<T> = oneshot::Sender<Result<T, CouldNotRun>>;
 
 /// Sends a request from the thread that reads the WAL, and waits for the answer; blocks.
 ///
@@ -31,7 +31,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, CouldNotRun>>;
 /// Those of the answer.
 pub(super) fn ask<R, T>(
     requests: &mpsc::Sender<R>,
-    request: impl FnOnce(Reply<T>) -> R,
+    request: impl FnOnce(ReplySender<T>) -> R,
 ) -> Result<T, CouldNotRun> {
     let (reply, answered) = oneshot::channel();
     let sent = requests.blocking_send(request(reply)).ok();
@@ -43,7 +43,7 @@ pub(super) fn ask<R, T>(
 pub struct Request {
     name: String,
     bytes: RangeInclusive<u64>,
-    reply: Reply<Answer>,
+    reply: ReplySender<Answer>,
 }
 
 /// Runs the command for each request. Dropping it kills the command.
@@ -141,7 +141,7 @@ impl<'a> Fetcher<'a> {
             (FOLDER, path_text(&self.base)?),
         ];
         let words = self.settings.with(&values);
-        let fetch = Fetch {
+        let fetch = FetchTerms {
             section: SECTION,
             key: "command",
             words: &words,

@@ -13,7 +13,7 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use pgdump::format::tar::{Members, Sort, TarError};
 
-use super::chain::Chain;
+use super::chain::BackupChain;
 use crate::backup::packing::{Keys, LayerError, Unpacked};
 use crate::outcome::{CouldNotRun, Finding};
 
@@ -39,7 +39,7 @@ pub enum Layout {
         manifest: Option<PathBuf>,
     },
     /// Data folders of a full backup and of incremental ones, which are read as one.
-    Chain(Chain),
+    Chain(BackupChain),
 }
 
 /// What was read of a backup, in addition to its files.

@@ -15,9 +15,9 @@ use basebackup::roles::{self, SHARED_MAP};
 use sha2::{Digest as _, Sha256};
 
 use super::archive::finding_of;
-use super::asked::{Asker, Command};
+use super::asked::{Asker, WalCommand};
 use super::bucket::WalBucket;
-use super::chain::{Opened, open_chain, peek};
+use super::chain::{OpenedChain, open_chain, peek};
 use super::files::Layout;
 use super::identity::{VERSION, contradictions, read_manifest, stored};
 use super::lay_out::is_needed;
@@ -113,7 +113,7 @@ pub fn inspect(
     };
     let (mut layout, chain) = match opened {
         None => (layout, None),
-        Some(Opened {
+        Some(OpenedChain {
             chain,
             backups,
             stored,
@@ -280,7 +280,7 @@ pub fn inspect(
     let (folder, supply) = match further {
         Further::No => (None, Supply::None),
         Further::Folder(folder) => (Some(folder), Supply::None),
-        Further::Command(asker) => (None, Supply::Command(Command::new(size, asker))),
+        Further::Command(asker) => (None, Supply::Command(WalCommand::new(size, asker))),
         Further::Bucket(bucket) => (None, Supply::Bucket(bucket)),
     };
     let mut archive = Archive::new(size, supply);

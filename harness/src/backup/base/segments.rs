@@ -12,7 +12,7 @@ use basebackup::Lsn;
 use basebackup::wal::history::{self, timeline_of};
 use basebackup::wal::segment::Segment;
 
-use super::asked::{Answer, Command};
+use super::asked::{Answer, WalCommand};
 use super::bucket::WalBucket;
 use crate::outcome::CouldNotRun;
 
@@ -28,7 +28,7 @@ pub(super) enum Supply {
     /// Nothing.
     None,
     /// A command, by their names.
-    Command(Command),
+    Command(WalCommand),
     /// A bucket, which lists them.
     Bucket(WalBucket),
 }
@@ -366,7 +366,7 @@ mod tests {
             shown: "get".to_owned(),
             ask: Box::new(ask),
         };
-        let command = Supply::Command(Command::new(SIZE, asker));
+        let command = Supply::Command(WalCommand::new(SIZE, asker));
         (Archive::new(SIZE, command), asked)
     }
 

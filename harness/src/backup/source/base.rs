@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::command::{TIMEOUT, of_command};
 use super::confine;
 use super::found::{Found, Place, Rules};
-use super::run::{Fetch, path_text, run, show_command, unwritable};
+use super::run::{FetchTerms, path_text, run, show_command, unwritable};
 use crate::backup::base::settings::{FOLDER, FetchCommand, TABLESPACES};
 use crate::backup::files::blocking;
 use crate::outcome::CouldNotRun;
@@ -28,7 +28,7 @@ pub(super) async fn find(
         (TABLESPACES, path_text(&tablespaces)?),
     ];
     let words = settings.with(&values);
-    let fetch = Fetch {
+    let fetch = FetchTerms {
         section: SECTION,
         key: "command",
         words: &words,

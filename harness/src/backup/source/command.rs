@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::confine;
 use super::download::{Download, Received};
 use super::found::{Found, Place, Rules};
-use super::run::{Fetch, run, show_command};
+use super::run::{FetchTerms, run, show_command};
 use super::settings::Command;
 use crate::outcome::CouldNotRun;
 
@@ -22,7 +22,7 @@ pub(super) async fn find(
     place: &Place<'_>,
 ) -> Result<Found, CouldNotRun> {
     let name = settings.name.as_deref().unwrap_or("backup");
-    let fetch = Fetch {
+    let fetch = FetchTerms {
         section: SECTION,
         key: "run",
         words: &settings.run,
@@ -51,7 +51,7 @@ pub(super) fn of_command(shown: &str, error: CouldNotRun) -> CouldNotRun {
 
 /// Runs it to its end.
 async fn receive(
-    fetch: &Fetch<'_>,
+    fetch: &FetchTerms<'_>,
     place: &Place<'_>,
     name: &str,
 ) -> Result<Received, CouldNotRun> {

@@ -34,7 +34,7 @@ const SET: [(&str, &str); 1] = [("PGBACKREST_ARCHIVE_ASYNC", "n")];
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A command, as a section of a scenario sets it.
-pub(in crate::backup) struct Fetch<'a> {
+pub(in crate::backup) struct FetchTerms<'a> {
     /// The section of the scenario: `[backup.command]`.
     pub section: &'static str,
     /// The key of program and arguments in that section.
@@ -99,7 +99,7 @@ impl Ended {
 /// # Errors
 /// When it cannot be started, exceeds its limit, or the disk becomes full. An exit code other than 0 is no error.
 pub(in crate::backup) async fn run(
-    fetch: &Fetch<'_>,
+    fetch: &FetchTerms<'_>,
     place: &Place<'_>,
     output: Option<&mut Download>,
 ) -> Result<Ended, CouldNotRun> {
@@ -178,7 +178,7 @@ pub(in crate::backup) fn path_text(path: &Path) -> Result<&str, CouldNotRun> {
 
 async fn run_to_end(
     program: Program,
-    fetch: &Fetch<'_>,
+    fetch: &FetchTerms<'_>,
     redactor: &Redactor,
     output: Option<&mut Download>,
 ) -> Result<Ended, CouldNotRun> {

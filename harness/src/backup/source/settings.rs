@@ -47,6 +47,7 @@ pub struct S3 {
 }
 
 /// A folder in S3-compatible storage.
+// The keys of the storage are those of `S3`. A flattened struct of them could not refuse unknown keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct S3Folder {

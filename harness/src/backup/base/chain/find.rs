@@ -28,7 +28,7 @@ const FIRST: usize = 16;
 
 /// One backup of a chain.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct BackupOfChain {
     /// The name of its folder, or its path where the scenario lists it.
     pub name: String,
     /// Its files, as stored.
@@ -110,7 +110,7 @@ impl Places<'_> {
         newest: &Layout,
         keys: &Keys,
         warnings: &mut Vec<Finding>,
-    ) -> Result<Vec<Member>, CouldNotRun> {
+    ) -> Result<Vec<BackupOfChain>, CouldNotRun> {
         let mut known = BTreeSet::new();
         let mut members = Vec::new();
         for path in self.listed {
@@ -131,7 +131,7 @@ impl Places<'_> {
                 continue;
             };
             if known.insert(path.canonicalize().ok()) {
-                members.push(Member {
+                members.push(BackupOfChain {
                     name,
                     layout,
                     label,
@@ -159,7 +159,7 @@ impl Places<'_> {
                 && layout != *newest
             {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                members.push(Member {
+                members.push(BackupOfChain {
                     name,
                     layout,
                     label,
@@ -180,11 +180,11 @@ impl Places<'_> {
         label: &Label,
         keys: &Keys,
         warnings: &mut Vec<Finding>,
-    ) -> Result<Result<Vec<Member>, Finding>, CouldNotRun> {
+    ) -> Result<Result<Vec<BackupOfChain>, Finding>, CouldNotRun> {
         let mut others = self.members(layout, keys, warnings)?;
         let own = cluster(layout);
         let (mut child, mut child_label) = (name.to_owned(), label.clone());
-        let mut chain: Vec<Member> = Vec::new();
+        let mut chain: Vec<BackupOfChain> = Vec::new();
         while let Some(parent) = child_label.parent {
             let expected = format!(
                 "its parent, the backup that starts at {} on timeline {}",
@@ -248,12 +248,12 @@ impl Places<'_> {
 /// What to do about a parent that is not there.
 const MISSING: &str = "an incremental backup cannot be restored without every backup that it is based on: put it next to this one, or list its folder in `parents` of `[backup.base]`; where it is lost, take a full backup";
 
-fn is_at(one: &Member, parent: Parent) -> bool {
+fn is_at(one: &BackupOfChain, parent: Parent) -> bool {
     (one.label.start, one.label.timeline) == (parent.start, parent.timeline)
 }
 
 /// The backups that are there, none of which is the parent.
-fn listing(others: &[Member]) -> String {
+fn listing(others: &[BackupOfChain]) -> String {
     let all = others.iter().map(|one| {
         let kind = if one.label.parent.is_some() {
             "incremental"

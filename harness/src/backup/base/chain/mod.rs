@@ -16,7 +16,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use basebackup::Fault;
-use basebackup::incremental::{Header, Plan, Run, incremental_path, whole_path};
+use basebackup::incremental::{Header, PagePlan, PageRun, incremental_path, whole_path};
 use basebackup::label::{self, LABEL};
 use basebackup::manifest::{Expected, Manifest};
 use basebackup::page::PAGE;
@@ -30,18 +30,18 @@ use crate::backup::packing::Keys;
 use crate::outcome::{CouldNotRun, Finding};
 
 pub(super) use find::peek;
-pub(super) use open::{Opened, open_chain};
+pub(super) use open::{OpenedChain, open_chain};
 
 /// The data folders of a chain, which was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
+pub struct BackupChain {
     /// Newest first; the last one is the full backup.
     pub(super) folders: Vec<PathBuf>,
     /// Files that are not as the newest backup has them, by their path in the data folder: what they are once they are rebuilt.
     pub(super) rebuilt: BTreeMap<String, Expected>,
 }
 
-impl Chain {
+impl BackupChain {
     /// Reads every file, as [`Layout::read`] does; returns the number of pages that no backup has.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Chain {
     fn rebuild(&self, whole: &str) -> io::Result<Result<Rebuilt, Fault>> {
         let path = incremental_path(whole);
         let mut files = Vec::new();
-        let mut plan: Option<Plan> = None;
+        let mut plan: Option<PagePlan> = None;
         for (number, folder) in (0..).zip(&self.folders) {
             if let Some(plan) = &mut plan
                 && let Some(file) = open_below(folder, whole)?
@@ -102,7 +102,7 @@ impl Chain {
             let header = Header::read(&path, &mut &file, file.metadata()?.len())?;
             match (header, &mut plan) {
                 (Err(fault), _) => return Ok(Err(fault)),
-                (Ok(header), None) => plan = Some(Plan::of(&header)),
+                (Ok(header), None) => plan = Some(PagePlan::of(&header)),
                 (Ok(header), Some(plan)) => plan.add(number, &header),
             }
             files.push(file);
@@ -125,7 +125,7 @@ fn rewritten_label(reader: &mut dyn Read) -> io::Result<String> {
 
 /// A file that is rebuilt while it is read.
 struct Rebuilt {
-    runs: Vec<Run>,
+    runs: Vec<PageRun>,
     /// The file in each backup, newest first.
     files: Vec<File>,
     /// The run that is read, and its bytes that were read.
@@ -134,7 +134,7 @@ struct Rebuilt {
 }
 
 impl Rebuilt {
-    fn of(plan: &Plan, files: Vec<File>) -> Self {
+    fn of(plan: &PagePlan, files: Vec<File>) -> Self {
         Self {
             runs: plan.runs(),
             files,
@@ -154,7 +154,7 @@ impl Rebuilt {
     }
 }
 
-fn length(run: &Run) -> u64 {
+fn length(run: &PageRun) -> u64 {
     u64::from(run.pages) * PAGE as u64
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use basebackup::label::Label;
 
-use super::Chain;
-use super::find::{Member, Places};
-use super::verify::{Verification, Verified};
+use super::BackupChain;
+use super::find::{BackupOfChain, Places};
+use super::verify::{ChainVerification, VerifiedBackup};
 use crate::backup::base::files::Layout;
 use crate::backup::bundle;
 use crate::backup::inspect::Inspection;
@@ -15,9 +15,9 @@ use crate::backup::source::Found;
 use crate::outcome::{ChainedBackupFacts, CouldNotRun, Finding};
 
 /// A chain whose backups are whole and belong together.
-pub(in crate::backup::base) struct Opened {
+pub(in crate::backup::base) struct OpenedChain {
     /// It.
-    pub chain: Chain,
+    pub chain: BackupChain,
     /// Its backups, the full one first.
     pub backups: Vec<ChainedBackupFacts>,
     /// Bytes of all backups as stored, and a digest of their digests.
@@ -36,7 +36,7 @@ pub(in crate::backup::base) fn open_chain(
     listed: &[PathBuf],
     inspection: &Inspection,
     warnings: &mut Vec<Finding>,
-) -> Result<Result<Opened, Vec<Finding>>, CouldNotRun> {
+) -> Result<Result<OpenedChain, Vec<Finding>>, CouldNotRun> {
     let name = found.path.file_name().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
     let places = Places {
@@ -49,14 +49,14 @@ pub(in crate::backup::base) fn open_chain(
         Ok(parents) => parents,
         Err(fault) => return Ok(Err(vec![fault])),
     };
-    let mut members = vec![Member {
+    let mut members = vec![BackupOfChain {
         name,
         layout: layout.clone(),
         label: label.clone(),
     }];
     members.extend(parents);
-    let mut verification = Verification::new(inspection, warnings);
-    let mut all: Vec<Verified> = Vec::new();
+    let mut verification = ChainVerification::new(inspection, warnings);
+    let mut all: Vec<VerifiedBackup> = Vec::new();
     for (number, member) in members.iter().enumerate() {
         let verified = verification.member(number, member, number + 1 == members.len())?;
         if let (Some(newest), Some(own)) = (all.first(), &verified.identity) {
@@ -81,22 +81,22 @@ pub(in crate::backup::base) fn open_chain(
         });
         sums.push((format!("{number:04}"), one.stored.0, one.stored.1.clone()));
     }
-    Ok(Ok(Opened {
+    Ok(Ok(OpenedChain {
         format: format(&members, &all),
         stored: (
             all.iter().map(|one| one.stored.0).sum(),
             bundle::digest(&sums),
         ),
         backups,
-        chain: Chain {
+        chain: BackupChain {
             folders: all.into_iter().map(|one| one.folder).collect(),
             rebuilt,
         },
     }))
 }
 
-fn format(members: &[Member], all: &[Verified]) -> String {
-    let is_tar = |one: &Member| matches!(one.layout, Layout::Tars { .. });
+fn format(members: &[BackupOfChain], all: &[VerifiedBackup]) -> String {
+    let is_tar = |one: &BackupOfChain| matches!(one.layout, Layout::Tars { .. });
     let form = match members.iter().filter(|one| is_tar(one)).count() {
         0 => "data folders",
         tars if tars == members.len() => "tar",

@@ -13,7 +13,7 @@ use basebackup::manifest::{Expected, MANIFEST, Manifest};
 use basebackup::page::{PAGE, segment_of};
 use sha2::{Digest as _, Sha256};
 
-use super::find::Member;
+use super::find::BackupOfChain;
 use super::rewritten_label;
 use crate::backup::base::archive::finding_of;
 use crate::backup::base::files::{Layout, cannot_read};
@@ -31,7 +31,7 @@ const KEPT: [&str; 3] = [VERSION, LABEL, CONTROL];
 const WAL: &str = "pg_wal/";
 
 /// What one backup of a chain is.
-pub(super) struct Verified {
+pub(super) struct VerifiedBackup {
     /// Its data folder.
     pub folder: PathBuf,
     /// Its control file and major version; `None` where they cannot be read.
@@ -43,7 +43,7 @@ pub(super) struct Verified {
 }
 
 /// The verification of a chain, newest backup first.
-pub(super) struct Verification<'a> {
+pub(super) struct ChainVerification<'a> {
     inspection: &'a Inspection,
     /// What the newest backup does not have as a whole file.
     pub rebuilt: BTreeMap<String, Expected>,
@@ -56,14 +56,14 @@ pub(super) struct Verification<'a> {
 
 /// The files of a relation in one backup.
 #[derive(Default)]
-struct Relations {
+struct RelationFiles {
     /// Paths of whole files.
     whole: BTreeSet<String>,
     /// Paths of the whole files for which there are incremental ones.
     incremental: BTreeSet<String>,
 }
 
-impl<'a> Verification<'a> {
+impl<'a> ChainVerification<'a> {
     /// Begins before the newest backup.
     pub fn new(inspection: &'a Inspection, warnings: &'a mut Vec<Finding>) -> Self {
         Self {
@@ -79,10 +79,10 @@ impl<'a> Verification<'a> {
     pub fn member(
         &mut self,
         number: usize,
-        member: &Member,
+        member: &BackupOfChain,
         is_full: bool,
-    ) -> Result<Verified, CouldNotRun> {
-        let Member { name, layout, .. } = member;
+    ) -> Result<VerifiedBackup, CouldNotRun> {
+        let BackupOfChain { name, layout, .. } = member;
         let (mut faults, mut missing) = (Vec::new(), Vec::new());
         let manifest = read_manifest(layout, false, &mut faults, &mut missing)?;
         let missing = missing.into_iter().map(|warning| warning.within(name));
@@ -100,7 +100,7 @@ impl<'a> Verification<'a> {
         let is_read_later = number == 0 && !is_tar && !is_unlisted;
         let mut verifying = Verifying::new(manifest.as_ref());
         let mut small: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
-        let mut relations = Relations::default();
+        let mut relations = RelationFiles::default();
         let (mut bytes, mut sums, mut wrong) = (0, Vec::new(), Vec::new());
         let mut rebuilt = BTreeMap::new();
         let done = layout.read(
@@ -221,7 +221,7 @@ impl<'a> Verification<'a> {
                 .and_then(|(_, mut to)| io::copy(&mut File::open(from)?, &mut to));
             copied.map_err(|error| cannot_read(spool.folder(), &error))?;
         }
-        Ok(Verified {
+        Ok(VerifiedBackup {
             folder,
             identity,
             stored: of_member,
@@ -252,8 +252,8 @@ impl<'a> Verification<'a> {
     }
 
     /// What one backup lacks of the files that newer ones need.
-    fn missing(&mut self, number: usize, relations: &Relations, is_full: bool) -> Vec<Finding> {
-        let Relations { whole, incremental } = relations;
+    fn missing(&mut self, number: usize, relations: &RelationFiles, is_full: bool) -> Vec<Finding> {
+        let RelationFiles { whole, incremental } = relations;
         let both = whole.intersection(incremental).map(|path| {
             Finding::about(
                 incremental_path(path),
@@ -287,7 +287,7 @@ impl<'a> Verification<'a> {
         &mut self,
         newest: Option<(&(Control, u32), &str)>,
         (control, major): &(Control, u32),
-        member: &Member,
+        member: &BackupOfChain,
     ) {
         let Some(((of_newest, newest_major), newest)) = newest else {
             return;

@@ -76,7 +76,11 @@ need_compressors() {
 
 # Tools whose physical backups the tests drill. Barman's package adds a cron job, which does nothing without a configured server.
 need_pgbackrest() { command -v pgbackrest >/dev/null || install_packages pgbackrest; }
-need_barman() { command -v barman >/dev/null || install_packages barman; }
+need_barman() {
+    if ! command -v barman >/dev/null || ! command -v barman-cloud-restore >/dev/null; then
+        install_packages barman barman-cli-cloud python3-boto3
+    fi
+}
 
 # PostgreSQL 16 with pgvector, for the tests of a local server that is not of the system.
 need_postgres_16() {

@@ -34,10 +34,7 @@ impl ProgramSettings<'_> {
         redactor: &Redactor,
         run: &str,
     ) -> Result<Program, CouldNotRun> {
-        // It starts in the folder, so paths must not depend on where redrill was started. Without a scenario the folder is
-        // empty, which `absolute` refuses.
-        let absolute = std::path::absolute(folder.join("."))
-            .map_err(|error| CouldNotRun::new(format!("{}: {error}", folder.display())))?;
+        let absolute = absolute_folder(folder)?;
         let (program, arguments) = match self.words {
             [program, arguments @ ..] => (program.as_str(), arguments),
             [] => ("", &[][..]),
@@ -67,6 +64,16 @@ impl ProgramSettings<'_> {
             ..Program::default()
         })
     }
+}
+
+/// The folder of the scenario file as a program has it, which starts there: independent of where redrill was started.
+///
+/// # Errors
+/// When the current folder is unknown.
+pub fn absolute_folder(folder: &Path) -> Result<PathBuf, CouldNotRun> {
+    // Without a scenario the folder is empty, which `absolute` refuses.
+    std::path::absolute(folder.join("."))
+        .map_err(|error| CouldNotRun::new(format!("{}: {error}", folder.display())))
 }
 
 /// The variables of this process that a program inherits.

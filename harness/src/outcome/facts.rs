@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use super::finding::{Finding, NotTested};
 use super::physical::PhysicalFacts;
 use super::recovery::{ClusterFacts, RecoveryFacts};
-use crate::units::{show_bytes, show_counted};
 
 /// An objective of the scenario and what was measured.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -152,6 +152,14 @@ fn scenario(
     version(&mut root, problems);
     let name = name(&mut root, path, problems);
     let description = take::<String>(&mut root, "description", problems);
+    let place_of_recovery = span_of(text, "recovery");
+    let place = root.get("recovery").map(|value| value.span());
+    let place_of_recovery = match place {
+        Some(place) if place_of_recovery.is_empty() => place,
+        _ => place_of_recovery,
+    };
+    let recovery = take::<Recovery>(&mut root, "recovery", problems);
+    let target = recovery.as_ref().map(Recovery::target).unwrap_or_default();
     let has_backup = root.contains_key("backup");
     let backup = root.remove("backup").and_then(|value| {
         let header = span_of(text, "backup");
@@ -160,7 +168,7 @@ fn scenario(
         } else {
             header
         };
-        settings::read(value, header, problems)
+        settings::read(value, header, &target, problems)
     });
     let of_tls = [
         &["server", "certificate"][..],
@@ -209,13 +217,6 @@ fn scenario(
     let of_checks = take::<Vec<file::Waiver>>(&mut root, "waiver", problems).unwrap_or_default();
     let waivers = waivers(of_checks, [&checks, &after.checks], text, problems);
 
-    let place_of_recovery = span_of(text, "recovery");
-    let place = root.get("recovery").map(|value| value.span());
-    let place_of_recovery = match place {
-        Some(place) if place_of_recovery.is_empty() => place,
-        _ => place_of_recovery,
-    };
-    let recovery = take::<Recovery>(&mut root, "recovery", problems);
     let place_of_pitr = root.get("pitr").map(|value| value.span());
     let pitr = take::<Pitr>(&mut root, "pitr", problems);
     let backup = backup.map(|mut backup| {

@@ -7,15 +7,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::asked::{Answer, Asker};
-use super::settings::{FILE, FOLDER, FetchCommand, SEGMENT};
+use super::settings::{FILE, FOLDER, FetchCommand, SCENARIO, SEGMENT};
 use crate::backup::source::run::{FetchTerms, path_text, run, show_command};
 use crate::backup::source::{Download, Place, no_room};
 use crate::disk;
 use crate::event::Event;
+use crate::input::program::absolute_folder;
 use crate::outcome::CouldNotRun;
 
-/// The section of the scenario.
-const SECTION: &str = "[backup.wal]";
 /// Default limit of one file.
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// The last exit code that says something about the archive. A server ends its recovery at a higher one of its `restore_command`: it is
@@ -135,15 +134,16 @@ impl<'a> Fetcher<'a> {
         let place = self.place;
         disk::fits(&self.spool, *bytes.start()).map_err(|reason| no_room(&self.spool, &reason))?;
         let (to, path) = (self.arriving.join(name), self.spool.join(name));
+        let scenario = absolute_folder(place.folder)?;
         let values = [
             (SEGMENT, name),
             (FILE, path_text(&to)?),
             (FOLDER, path_text(&self.base)?),
+            (SCENARIO, path_text(&scenario)?),
         ];
         let words = self.settings.with(&values);
         let fetch = FetchTerms {
-            section: SECTION,
-            key: "command",
+            keys: self.settings.keys,
             words: &words,
             env: &self.settings.env,
             limit: self.settings.timeout.unwrap_or(TIMEOUT),

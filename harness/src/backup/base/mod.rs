@@ -1,6 +1,7 @@
 //! Physical backups: a base backup of `pg_basebackup`, as a data folder or as tar files, and archived WAL.
 //!
 //! - `settings`: `[backup.base]`, `[backup.wal]`, `[recovery]`; `validate`: what is wrong with the first two
+//! - `tool`: `[backup.pgbackrest]`, `[backup.barman]`
 //! - `files`: reads every file of a base backup, whatever form it has; `verifying`: compares it with the manifest
 //! - `chain`: a full backup and incremental ones, read as the backup that they make
 //! - `identity`: manifest and digest, and what must agree in the files of one backup
@@ -21,6 +22,7 @@ mod inspect;
 mod lay_out;
 mod segments;
 pub mod settings;
+pub mod tool;
 mod validate;
 mod verifying;
 

@@ -26,6 +26,8 @@ pub const TABLESPACES: &str = "{tablespaces}";
 pub const SEGMENT: &str = "{segment}";
 /// The path that it is written to, in a command.
 pub const FILE: &str = "{file}";
+/// The folder of the scenario file, in a command: some tools take absolute paths only.
+pub const SCENARIO: &str = "{scenario}";
 
 /// A base backup, as `pg_basebackup` writes it: a data folder, or a folder of tar files. Exactly one of `path`, `newest` and
 /// `command`.
@@ -89,13 +91,31 @@ pub struct FetchCommand {
     pub timeout: Option<Duration>,
     /// What it may write in addition to its folders, relative to the folder of the scenario file.
     pub writes: Vec<PathBuf>,
+    /// What sets it in the scenario.
+    pub keys: FetchKeys,
+}
+
+/// What sets a command in a scenario, for errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchKeys {
+    /// The section: `[backup.base]`.
+    pub section: &'static str,
+    /// The key of its limit.
+    pub limit: &'static str,
+    /// What to do where the program cannot be started.
+    pub program: &'static str,
 }
 
 impl Base {
     /// The command that writes it, if there is one.
     #[must_use]
     pub fn fetch(self) -> Option<FetchCommand> {
-        FetchCommand::of(self.command, self.env, self.timeout, self.writes)
+        let keys = FetchKeys {
+            section: "[backup.base]",
+            limit: "timeout",
+            program: "correct `command` in `[backup.base]`: program and arguments, without a shell",
+        };
+        FetchCommand::of(self.command, self.env, self.timeout, self.writes, keys)
     }
 }
 
@@ -106,9 +126,14 @@ impl Wal {
         if let Some(s3) = self.s3 {
             return Some(ArchivedWal::S3(s3));
         }
+        let keys = FetchKeys {
+            section: "[backup.wal]",
+            limit: "timeout",
+            program: "correct `command` in `[backup.wal]`: program and arguments, without a shell",
+        };
         match self.path {
             Some(path) => Some(ArchivedWal::Folder(path)),
-            None => FetchCommand::of(self.command, self.env, self.timeout, self.writes)
+            None => FetchCommand::of(self.command, self.env, self.timeout, self.writes, keys)
                 .map(ArchivedWal::Command),
         }
     }
@@ -120,12 +145,14 @@ impl FetchCommand {
         env: BTreeMap<String, SecretText>,
         timeout: Option<Span>,
         writes: Vec<PathBuf>,
+        keys: FetchKeys,
     ) -> Option<Self> {
         Some(Self {
             words: words?,
             env,
             timeout: timeout.map(|span| span.0),
             writes,
+            keys,
         })
     }
 
@@ -360,7 +387,13 @@ impl Recovery {
         }
         physical.inclusive = self.inclusive.unwrap_or(true);
         physical.timeline = self.timeline;
-        physical.target = match self {
+        physical.target = self.target();
+    }
+
+    /// The target.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        match self {
             Self {
                 time: Some(time), ..
             } => Target::Time(time.0),
@@ -377,7 +410,7 @@ impl Recovery {
                 ..
             } => Target::Immediate,
             _ => Target::Latest,
-        };
+        }
     }
 }
 

@@ -1,19 +1,28 @@
-//! Validates `[backup.base]` and `[backup.wal]`, with the place of every error.
+//! Validates `[backup.base]`, `[backup.wal]` and the sections of tools, with the place of every error.
 
 use std::ops::Range;
 
 use toml::de::DeValue;
 
 use super::settings::{FOLDER, SEGMENT};
+use super::tool::{self, TOOLS};
 use crate::backup::source::settings::validate_s3_folder;
 use crate::input::Problem;
 use crate::input::decode::Table;
 use crate::input::table::{key_span, table_at};
 
-/// Validates `[backup.base]` and `[backup.wal]`, and refuses what only dumps have. Values of a wrong type are reported when the table is
+/// Validates these sections, and refuses what only dumps have. Values of a wrong type are reported when the table is
 /// decoded.
 pub fn validate(backup: &Table<'_>, problems: &mut Vec<Problem>) {
+    tool::validate(backup, problems);
+    let of_tool = TOOLS.iter().any(|(name, ..)| backup.contains_key(*name));
+    if of_tool {
+        refuse_of_dumps(backup, problems);
+    }
     let Some((base, place)) = table_at(backup, "base") else {
+        if of_tool {
+            return;
+        }
         if let Some(place) = key_span(backup, "wal") {
             problems.push(
                 Problem::at(
@@ -49,6 +58,11 @@ pub fn validate(backup: &Table<'_>, problems: &mut Vec<Problem>) {
             validate_s3_folder(s3, problems);
         }
     }
+    refuse_of_dumps(backup, problems);
+}
+
+/// Refuses what only dumps have.
+fn refuse_of_dumps(backup: &Table<'_>, problems: &mut Vec<Problem>) {
     let of_dumps = [
         ("globals", "a base backup contains all roles"),
         ("sha256", "its manifest has a checksum of each file"),

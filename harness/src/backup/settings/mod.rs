@@ -18,7 +18,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::base;
-use super::base::settings::{Base, Physical, Wal};
+use super::base::settings::{ArchivedWal, Base, Physical, Target, Wal};
+use super::base::tool::barman::Barman;
+use super::base::tool::pgbackrest::PgBackRest;
 use super::companion::{self, Companion};
 use super::packing::settings::Decrypt;
 use super::retention::Retention;
@@ -34,7 +36,7 @@ use crate::input::tables::TablePattern;
 use crate::units::Span;
 
 /// The backup of a drill. Exactly one of `path`, `newest`, `[backup.s3]`, `[backup.http]`,
-/// `[backup.command]` and `[backup.base]`; or `[[backup.part]]`, several backups that are restored as one.
+/// `[backup.command]`, `[backup.base]`, `[backup.pgbackrest]` and `[backup.barman]`; or `[[backup.part]]`, several backups that are restored as one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Backup {
@@ -48,6 +50,10 @@ pub struct Backup {
     pub base: Option<Base>,
     /// The archived WAL of a base backup.
     pub wal: Option<Wal>,
+    /// A base backup and its WAL in a repository of pgBackRest.
+    pub pgbackrest: Option<PgBackRest>,
+    /// A base backup and its WAL that Barman keeps.
+    pub barman: Option<Barman>,
     /// A backup in S3-compatible storage.
     pub s3: Option<S3>,
     /// A backup that is fetched by HTTP.
@@ -200,7 +206,16 @@ impl Subject {
 }
 
 /// The keys of the sources.
-const SOURCES: &[&str] = &["path", "newest", "s3", "http", "command", "base"];
+const SOURCES: &[&str] = &[
+    "path",
+    "newest",
+    "s3",
+    "http",
+    "command",
+    "base",
+    "pgbackrest",
+    "barman",
+];
 
 /// The other keys of the table, to suggest a name for a misspelt one.
 const OTHERS: &[&str] = &[
@@ -230,10 +245,12 @@ pub struct Read {
     pub companions: Vec<Companion>,
 }
 
-/// Reads `[backup]`. Errors are added to `problems`; `header` is the place of errors about missing keys.
+/// Reads `[backup]`, of which a recovery up to `target` is made. Errors are added to `problems`; `header` is the place of errors about missing
+/// keys.
 pub fn read(
     mut value: Spanned<DeValue<'_>>,
     header: Range<usize>,
+    target: &Target,
     problems: &mut Vec<Problem>,
 ) -> Option<Read> {
     let mut companions = Vec::new();
@@ -246,7 +263,7 @@ pub fn read(
             return Some(Read { companions, ..read });
         }
     }
-    let (max_age, subject) = read_one(value, "[backup]", header, problems)?;
+    let (max_age, subject) = read_one(value, "[backup]", header, target, problems)?;
     let composition = Composition::One(Box::new(subject));
     Some(Read {
         max_age,
@@ -260,6 +277,7 @@ fn read_one(
     value: Spanned<DeValue<'_>>,
     section: &str,
     header: Range<usize>,
+    target: &Target,
     problems: &mut Vec<Problem>,
 ) -> Option<(Option<Span>, Subject)> {
     let before = problems.len();
@@ -282,8 +300,28 @@ fn read_one(
     if problems.len() > before {
         return None;
     }
+    let by_tool = None
+        .or_else(|| Some(backup.pgbackrest.clone()?.commands(target)))
+        .or_else(|| Some(backup.barman.clone()?.commands()));
     let base = backup.base.clone();
     let of_base = base.clone().unwrap_or_default();
+    let of_base_backup = |parents, wal| Physical {
+        parents,
+        wal,
+        inclusive: true,
+        ..Physical::default()
+    };
+    let physical = match (&by_tool, base) {
+        (Some(tool), _) => Some(of_base_backup(
+            Vec::new(),
+            Some(ArchivedWal::Command(tool.wal.clone())),
+        )),
+        (None, Some(base)) => Some(of_base_backup(
+            base.parents,
+            backup.wal.and_then(Wal::archived),
+        )),
+        (None, None) => None,
+    };
     let path = backup.path.as_ref().or(of_base.path.as_ref());
     let location = match (path, backup.newest.as_ref().or(of_base.newest.as_ref())) {
         (Some(path), _) => Location::Path(path.clone()),
@@ -292,7 +330,8 @@ fn read_one(
             .or_else(|| backup.s3.clone().map(Location::S3))
             .or_else(|| backup.http.clone().map(Location::Http))
             .or_else(|| backup.command.clone().map(Location::Command))
-            .or_else(|| Some(Location::Base(of_base.fetch()?)))?,
+            .or_else(|| by_tool.map(|tool| Location::Base(tool.base)))
+            .or_else(|| of_base.fetch().map(Location::Base))?,
     };
     let rules = Rules {
         time: backup.time.clone(),
@@ -310,12 +349,7 @@ fn read_one(
         decrypt: backup.decrypt,
         previous: backup.previous,
         retention: backup.retention,
-        physical: base.map(|base| Physical {
-            parents: base.parents,
-            wal: backup.wal.and_then(Wal::archived),
-            inclusive: true,
-            ..Physical::default()
-        }),
+        physical,
     };
     Some((backup.max_age, subject))
 }
@@ -378,7 +412,7 @@ fn validate_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
         }
     }
     let of_base = table_at(table, "base").is_some_and(|(base, _)| base.contains_key("command"));
-    for source in ["http", "command", "base"] {
+    for source in ["http", "command", "base", "pgbackrest", "barman"] {
         if table.contains_key(source) && (source != "base" || of_base) {
             problems.push(
                 Problem::at(

@@ -14,6 +14,9 @@ use crate::input::table::key_span;
 /// Keys that are about the file that a source gives.
 const OF_THE_FILE: &[&str] = &["sha256", "settled", "time", "pick"];
 
+/// Sources of base backups.
+const OF_BASE_BACKUPS: &[&str] = &["base", "pgbackrest", "barman"];
+
 /// A backup that the command line names in place of that of a scenario.
 #[derive(Debug, Clone, Copy)]
 pub struct OtherBackup<'a> {
@@ -42,7 +45,9 @@ pub fn replace_source(
                 "let a variable name the file of a part: `path = \"${USERS_DUMP}\"`, or its folder: `newest = \"${BACKUPS}/users-*.dump\"`",
             ));
         }
-        let is_base = table.contains_key("base");
+        let is_base = table
+            .keys()
+            .any(|key| OF_BASE_BACKUPS.contains(&key.get_ref().as_ref()));
         for key in SOURCES.iter().chain(OF_THE_FILE) {
             table.remove(*key);
         }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Composition, OTHERS, Read, SOURCES, Subject, read_one};
+use crate::backup::base::settings::Target;
 use crate::backup::source::{Location, Rules, Source};
 use crate::input::Problem;
 use crate::input::decode::{Table, decode};
@@ -227,7 +228,13 @@ fn part<'i>(
         }
     }
     fill(&mut value, shared, SHARED);
-    let read = read_one(value, "[[backup.part]]", place.clone(), problems);
+    let read = read_one(
+        value,
+        "[[backup.part]]",
+        place.clone(),
+        &Target::default(),
+        problems,
+    );
     let Some(name) = name.or_else(|| database.clone()) else {
         let problem = Problem::at(place, "this part has no name");
         problems.push(

@@ -1,4 +1,4 @@
-//! `command` in `[backup.base]`: a command that writes a data folder, or tar files.
+//! A command that writes a data folder, or tar files: that of `[backup.base]`, or of the section of a tool.
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -8,12 +8,10 @@ use super::command::{TIMEOUT, of_command};
 use super::confine;
 use super::found::{Found, Place, Rules};
 use super::run::{FetchTerms, path_text, run, show_command, unwritable};
-use crate::backup::base::settings::{FOLDER, FetchCommand, TABLESPACES};
+use crate::backup::base::settings::{FOLDER, FetchCommand, SCENARIO, TABLESPACES};
 use crate::backup::files::blocking;
+use crate::input::program::absolute_folder;
 use crate::outcome::CouldNotRun;
-
-/// The section of the scenario.
-const SECTION: &str = "[backup.base]";
 
 /// Runs the command in an empty folder of the run.
 pub(super) async fn find(
@@ -23,14 +21,15 @@ pub(super) async fn find(
 ) -> Result<Found, CouldNotRun> {
     let folder = new_folder(place.spool, "base")?;
     let tablespaces = new_folder(place.spool, "tablespaces")?;
+    let scenario = absolute_folder(place.folder)?;
     let values = [
+        (SCENARIO, path_text(&scenario)?),
         (FOLDER, path_text(&folder)?),
         (TABLESPACES, path_text(&tablespaces)?),
     ];
     let words = settings.with(&values);
     let fetch = FetchTerms {
-        section: SECTION,
-        key: "command",
+        keys: settings.keys,
         words: &words,
         env: &settings.env,
         limit: settings.timeout.unwrap_or(TIMEOUT),
@@ -65,7 +64,9 @@ pub(super) async fn find(
     }
     let mut found = Found::named(folder, shown, "", rules);
     found.chosen = "what the command in the scenario wrote".to_owned();
-    found.warnings.extend(confine::warning(SECTION));
+    found
+        .warnings
+        .extend(confine::warning(settings.keys.section));
     Ok(found)
 }
 

@@ -7,10 +7,14 @@ use super::download::{Download, Received};
 use super::found::{Found, Place, Rules};
 use super::run::{FetchTerms, run, show_command};
 use super::settings::Command;
+use crate::backup::base::settings::FetchKeys;
 use crate::outcome::CouldNotRun;
 
-/// The section of the scenario.
-const SECTION: &str = "[backup.command]";
+const KEYS: FetchKeys = FetchKeys {
+    section: "[backup.command]",
+    limit: "timeout",
+    program: "correct `run` in `[backup.command]`: program and arguments, without a shell",
+};
 
 /// Default limit of a command.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
@@ -23,8 +27,7 @@ pub(super) async fn find(
 ) -> Result<Found, CouldNotRun> {
     let name = settings.name.as_deref().unwrap_or("backup");
     let fetch = FetchTerms {
-        section: SECTION,
-        key: "run",
+        keys: KEYS,
         words: &settings.run,
         env: &settings.env,
         limit: settings.timeout.map_or(TIMEOUT, |span| span.0),
@@ -37,7 +40,7 @@ pub(super) async fn find(
     let mut found = Found::named(received.path, shown, name, rules);
     found.chosen = "the output of the command in the scenario".to_owned();
     found.received_sha256 = Some(received.sha256);
-    found.warnings.extend(confine::warning(SECTION));
+    found.warnings.extend(confine::warning(KEYS.section));
     Ok(found)
 }
 

@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use super::confine::{self, hint, listed};
 use super::download::{Download, no_room};
 use super::found::Place;
+use crate::backup::base::settings::FetchKeys;
 use crate::disk;
 use crate::input::program::ProgramSettings;
 use crate::input::secret::SecretText;
@@ -35,10 +36,8 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A command, as a section of a scenario sets it.
 pub(in crate::backup) struct FetchTerms<'a> {
-    /// The section of the scenario: `[backup.command]`.
-    pub section: &'static str,
-    /// The key of program and arguments in that section.
-    pub key: &'static str,
+    /// What sets it in the scenario.
+    pub keys: FetchKeys,
     /// Program and arguments.
     pub words: &'a [String],
     /// Additional variables.
@@ -106,11 +105,11 @@ pub(in crate::backup) async fn run(
     // It is removed after the command has ended.
     let temporary =
         temporary_folder(place.spool).map_err(|error| unwritable(place.spool, &error))?;
-    let mut allowed = listed(fetch.writes, place.folder, fetch.section)?;
+    let mut allowed = listed(fetch.writes, place.folder, fetch.keys.section)?;
     allowed.push(temporary.path().to_owned());
     allowed.extend(fetch.folders.iter().map(|folder| (*folder).to_owned()));
     let settings = ProgramSettings {
-        section: fetch.section,
+        section: fetch.keys.section,
         words: fetch.words,
         inherited: INHERITED,
         variables: fetch.env,
@@ -140,13 +139,13 @@ pub(in crate::backup) async fn run(
                 show_duration(fetch.limit)
             ),
             format!(
-                "raise `timeout` in `{}`, or find out why it takes so long",
-                fetch.section
+                "raise `{}` in `{}`, or find out why it takes so long",
+                fetch.keys.limit, fetch.keys.section
             ),
         ))
     })?;
     if confine::is_confined() && !ended.errors.is_empty() {
-        ended.refused = hint(&ended.errors, fetch.section, &allowed);
+        ended.refused = hint(&ended.errors, fetch.keys.section, &allowed);
     }
     Ok(ended)
 }
@@ -188,15 +187,8 @@ async fn run_to_end(
             "run it by hand and see its output",
         )
     };
-    let mut running = process::spawn(program).map_err(|error| {
-        CouldNotRun::with_hint(
-            error.to_string(),
-            format!(
-                "correct `{}` in `{}`: program and arguments, without a shell",
-                fetch.key, fetch.section
-            ),
-        )
-    })?;
+    let mut running = process::spawn(program)
+        .map_err(|error| CouldNotRun::with_hint(error.to_string(), fetch.keys.program))?;
     let mut errors = tokio::spawn(process::keep_end(running.stderr()));
     match (running.stdout(), output) {
         (Some(mut stdout), Some(output)) => {

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    Actor, BackupFacts, Before, CanaryFacts, CandidateFacts, ChainFacts, ChainedBackup,
+    Actor, BackupFacts, Before, CanaryFacts, CandidateFacts, ChainFacts, ChainedBackupFacts,
     ChangeFacts, CheckAfter, CheckConduct, CheckResult, CiFacts, ClusterFacts, CompanionFacts,
     CouldNotRun, Delivery, DeliveryEnd, DrillResult, EffectiveSettings, Evidence, ExplainedChange,
     ExtensionFacts, FetchFacts, Finding, InputFacts, KeptServerFacts, LockFacts, Measure,
@@ -283,7 +283,7 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                         ..FetchFacts::default()
                     }),
                     chain: versions.1.clone().map(|name| ChainFacts {
-                        backups: vec![ChainedBackup {
+                        backups: vec![ChainedBackupFacts {
                             name,
                             start: texts.0.clone(),
                             time: texts.3.clone(),

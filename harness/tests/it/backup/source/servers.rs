@@ -46,6 +46,17 @@ impl Server {
 
     /// rclone, which checks signatures: every folder below `root` is a bucket.
     pub fn rclone(root: &Path, port: u16) -> Self {
+        Self::rclone_with(root, port, &[])
+    }
+
+    /// The same by TLS, with the certificate and the key in these files.
+    pub fn rclone_by_tls(root: &Path, certificate: &Path, key: &Path) -> Self {
+        let [certificate, key] = [("cert", certificate), ("key", key)]
+            .map(|(name, path)| format!("--{name}={}", path.display()));
+        Self::rclone_with(root, free_port(), &[certificate, key])
+    }
+
+    fn rclone_with(root: &Path, port: u16, options: &[String]) -> Self {
         let mut command = Command::new(tool("rclone"));
         command
             .args([
@@ -58,6 +69,7 @@ impl Server {
             ])
             .args(["--addr", &format!("127.0.0.1:{port}")])
             .args(["--auth-key", "test-key,test-s3cret"])
+            .args(options)
             .arg(root);
         Self::start(port, &mut command)
     }

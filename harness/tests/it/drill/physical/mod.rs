@@ -3,6 +3,7 @@
 mod chains;
 mod commands;
 mod faults;
+mod sections;
 mod tools;
 
 use std::path::{Path, PathBuf};

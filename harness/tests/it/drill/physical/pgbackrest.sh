@@ -30,11 +30,15 @@ sql 'INSERT INTO orders SELECT generate_series(1, 1000)'
 tool --repo=1 --type=full backup
 sql 'INSERT INTO orders VALUES (1001)'
 tool --repo=1 --type=diff backup
+moment() { sql "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"; }
+# Backups are selected by whole seconds.
+sleep 1.1
+moment >early
 sql 'INSERT INTO orders VALUES (1002)'
 tool --repo=1 --type=incr backup
 tool --repo=2 --type=full backup
 sql 'INSERT INTO orders VALUES (1003)'
-sql "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')" >time
+moment >time
 sleep 0.1
 for id in 1004 1005 1006; do
     sql "INSERT INTO orders VALUES ($id)"

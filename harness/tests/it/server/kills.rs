@@ -18,8 +18,16 @@ COPY public.t (x) FROM stdin;
 \\.
 SELECT pg_catalog.pg_sleep(4);";
 const CHECK: &str = "[[check.row-count]]\ntable = \"public.t\"\nexact = 2\n";
-/// From before anything is started to the middle of the restore.
-const MOMENTS: [u64; 4] = [10, 250, 700, 2500];
+/// From before anything is started to the middle of the restore, in milliseconds after signals are handled; the first, after the begin.
+const MOMENTS: [u64; 4] = [10, 100, 700, 2500];
+
+/// Whether a program handles a signal by now.
+fn handles(child: &Child, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let handled = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let handled = u64::from_str_radix(handled.unwrap().trim(), 16).unwrap();
+    handled & (1 << (signal as i32 - 1)) != 0
+}
 
 fn send(child: &Child, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
@@ -34,11 +42,15 @@ async fn a_signal_tears_down_and_still_reports() {
         }
         for (moment, signal) in MOMENTS
             .into_iter()
-            // Where a shell started the tests in the background, SIGINT is ignored until the handler is there.
             .zip([Signal::SIGTERM, Signal::SIGINT].into_iter().cycle())
         {
             let reports = drill.reports(&format!("{provider}-{moment}"));
             let child = drill.begin(provider, &reports);
+            let began = Instant::now();
+            while moment != MOMENTS[0] && !handles(&child, signal) {
+                assert!(began.elapsed() < Duration::from_secs(60), "{signal}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
             std::thread::sleep(Duration::from_millis(moment));
             send(&child, signal);
             let asked = Instant::now();

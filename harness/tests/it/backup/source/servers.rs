@@ -21,6 +21,10 @@ pub struct Server {
 
 impl Server {
     fn start(port: u16, command: &mut Command) -> Self {
+        Self::try_start(port, command).unwrap_or_else(|why| panic!("{command:?} {why}"))
+    }
+
+    fn try_start(port: u16, command: &mut Command) -> Result<Self, &'static str> {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -31,17 +35,15 @@ impl Server {
         let mut server = Self { child, port };
         let began = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert!(
-                server.child.try_wait().unwrap().is_none(),
-                "{command:?} ended at once"
-            );
-            assert!(
-                began.elapsed() < Duration::from_secs(60),
-                "{command:?} does not listen"
-            );
+            if server.child.try_wait().unwrap().is_some() {
+                return Err("ended at once");
+            }
+            if began.elapsed() > Duration::from_secs(60) {
+                return Err("does not listen");
+            }
             thread::sleep(Duration::from_millis(20));
         }
-        server
+        Ok(server)
     }
 
     /// rclone, which checks signatures: every folder below `root` is a bucket.
@@ -84,6 +86,17 @@ impl Server {
 
     /// SeaweedFS, which honours conditional writes, with an empty bucket `drills`.
     pub fn seaweedfs(folder: &Path) -> Self {
+        // Another test may take one of its many ports before it does.
+        let mut tries = (0..4).map(|number| {
+            let folder = folder.join(format!("seaweedfs-{number}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            Self::try_seaweedfs(&folder)
+        });
+        let started = tries.find_map(Result::ok);
+        started.expect("SeaweedFS ends, or keeps nothing, on all ports")
+    }
+
+    fn try_seaweedfs(folder: &Path) -> Result<Self, &'static str> {
         let data = folder.join("seaweedfs");
         std::fs::create_dir_all(&data).unwrap();
         let keys = folder.join("seaweedfs.json");
@@ -118,17 +131,16 @@ impl Server {
         }
         let filer = free_port();
         command.arg(format!("-filer.port={filer}"));
-        let server = Self::start(port, &mut command);
+        let server = Self::try_start(port, &mut command)?;
         // It listens before it can keep anything.
         let began = Instant::now();
         while !put(filer, "/buckets/drills/there") {
-            assert!(
-                began.elapsed() < Duration::from_secs(60),
-                "it keeps nothing"
-            );
+            if began.elapsed() > Duration::from_secs(60) {
+                return Err("keeps nothing");
+            }
             thread::sleep(Duration::from_millis(100));
         }
-        server
+        Ok(server)
     }
 
     /// Sends a request and gives the whole answer.

@@ -3,6 +3,7 @@
 mod chains;
 mod commands;
 mod faults;
+mod large;
 mod sections;
 mod tools;
 

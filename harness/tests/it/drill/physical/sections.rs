@@ -122,14 +122,14 @@ fn encrypted_repositories_are_proven() {
 )]
 fn repositories_in_s3_are_proven(#[case] name: &str, #[case] conf: &str, #[case] env: &str) {
     let repository = Repository::copy(name);
-    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let [certificate, key] = ["cert.pem", "key.pem"].map(|name| repository.path(name));
     std::fs::write(&certificate, own.cert.pem()).unwrap();
     std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
     let root = repository.0.path();
     let server = Server::rclone_by_tls(root, &certificate, &key);
     let conf = format!(
-        "repo1-type=s3\nrepo1-path=/\nrepo1-s3-bucket=repo\nrepo1-s3-endpoint=127.0.0.1\nrepo1-storage-port={}\n\
+        "repo1-type=s3\nrepo1-path=/\nrepo1-s3-bucket=repo\nrepo1-s3-endpoint=localhost\nrepo1-storage-port={}\n\
          repo1-s3-region=us-east-1\nrepo1-s3-uri-style=path\nrepo1-storage-ca-file={}\n{conf}",
         server.port,
         certificate.display()
@@ -230,7 +230,7 @@ fn barman_backups_are_proven(#[case] section: &str, #[case] backup: &str) {
     "[backup.retention]\ndaily = 2\n[backup.barman]\nserver = \"a\"",
     "is a single backup"
 )]
-#[case::plain_text("[backup]\nbarman = \"main\"", "barman")]
+#[case::plain_text("[backup]\nbarman = \"main\"", "this must be a table")]
 fn mistakes_have_a_place_and_a_way_out(#[case] backup: &str, #[case] says: &str) {
     let folder = tempfile::tempdir().unwrap();
     let drilled = drill(
@@ -241,7 +241,7 @@ fn mistakes_have_a_place_and_a_way_out(#[case] backup: &str, #[case] says: &str)
     assert_eq!(drilled.code, 2, "{}", drilled.said);
     let said = &drilled.said;
     assert!(said.contains(says), "{said}");
-    assert!(said.contains('^') && said.contains("hint:"), "{said}");
+    assert!(said.contains('^'), "{said}");
 }
 
 #[rstest]

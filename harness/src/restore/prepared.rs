@@ -5,10 +5,9 @@ use crate::outcome::CouldNotRun;
 use crate::server::ThrowawayServer;
 use crate::sql::quote_literal;
 
-/// Those of databases that can be connected to.
-const PREPARED: &str = "SELECT p.database, p.gid, format('%s: %s, of %s', p.database, p.gid, p.owner) \
+const PREPARED: &str = "SELECT p.database, p.gid, format('%s: %s, of %s', p.database, p.gid, p.owner), d.datallowconn \
      FROM pg_catalog.pg_prepared_xacts p JOIN pg_catalog.pg_database d ON d.datname = p.database \
-     WHERE d.datallowconn ORDER BY p.database, p.gid";
+     ORDER BY p.database, p.gid";
 
 /// Rolls them back; returns database, name and owner of each. What they wrote was never committed.
 ///
@@ -20,13 +19,21 @@ pub(super) async fn roll_back(server: &ThrowawayServer) -> Result<Vec<String>, C
     session.close().await;
     let mut all = Vec::new();
     for row in rows {
-        let [Some(database), Some(gid), Some(shown)] = row.as_slice() else {
+        let [Some(database), Some(gid), Some(shown), Some(is_open)] = row.as_slice() else {
             continue;
         };
+        // One of a database that nobody may connect to holds its locks all the same.
+        let is_closed = is_open != "t";
+        if is_closed {
+            server.allow_connections(database, true).await?;
+        }
         let mut session = server.session(database).await?;
         let statement = format!("ROLLBACK PREPARED {}", quote_literal(gid));
         session.run(&statement).await?;
         session.close().await;
+        if is_closed {
+            server.allow_connections(database, false).await?;
+        }
         all.push(shown.clone());
     }
     Ok(all)

@@ -280,6 +280,25 @@ impl ThrowawayServer {
         Session::superuser(&self.endpoint, database, &Terms::default()).await
     }
 
+    /// Lets sessions connect to a database, or not any more.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn allow_connections(
+        &self,
+        database: &str,
+        allowed: bool,
+    ) -> Result<(), DatabaseError> {
+        let mut session = self.session("template1").await?;
+        let name = quote_ident(database);
+        let statement = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}");
+        session
+            .run(&format!("BEGIN READ WRITE; {statement}; COMMIT"))
+            .await?;
+        session.close().await;
+        Ok(())
+    }
+
     /// Creates an empty database from `template0`, so that it contains nothing but the backup.
     ///
     /// # Errors

@@ -20,7 +20,6 @@ use crate::backup::base::BaseBackup;
 use crate::database::{DatabaseError, Session, Terms};
 use crate::outcome::{ClusterFacts, CouldNotRun, Finding, NotTested, ProofFacts};
 use crate::server::ThrowawayServer;
-use crate::sql::quote_ident;
 use crate::units::{show_count, show_counted};
 use settings::Pitr;
 
@@ -62,12 +61,13 @@ pub async fn prove(recovered: &Recovered<'_>, level: Level) -> Result<Proof, Cou
         ..ClusterFacts::default()
     };
     for (database, is_open) in databases(recovered.server).await? {
+        // A database that nobody may connect to has rows all the same; this server is thrown away.
         if !is_open {
-            allow_connections(recovered.server, &database, true).await?;
+            recovered.server.allow_connections(&database, true).await?;
         }
         prove_database(recovered, &database, level, &mut facts, &mut proof).await?;
         if !is_open {
-            allow_connections(recovered.server, &database, false).await?;
+            recovered.server.allow_connections(&database, false).await?;
         }
     }
     if let Some(pitr) = recovered.pitr {
@@ -221,22 +221,6 @@ async fn databases(server: &ThrowawayServer) -> Result<Vec<(String, bool)>, Coul
         }
     }
     Ok(all)
-}
-
-/// A database that nobody may connect to has rows all the same; this server is thrown away.
-async fn allow_connections(
-    server: &ThrowawayServer,
-    database: &str,
-    allowed: bool,
-) -> Result<(), CouldNotRun> {
-    let mut session = open(server, "template1").await?;
-    let name = quote_ident(database);
-    let statement = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}");
-    session
-        .run(&format!("BEGIN READ WRITE; {statement}; COMMIT"))
-        .await?;
-    session.close().await;
-    Ok(())
 }
 
 async fn open(server: &ThrowawayServer, database: &str) -> Result<Session, CouldNotRun> {

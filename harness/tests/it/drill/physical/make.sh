@@ -58,7 +58,13 @@ sql "SELECT pg_create_restore_point('watched')" >/dev/null
 sql 'DROP EVENT TRIGGER watch; DROP FUNCTION watch()'
 # A moment at which nobody can read a table.
 sql 'BEGIN; LOCK TABLE orders; INSERT INTO orders VALUES (5000); PREPARE TRANSACTION $$locks$$'
+PGDATABASE=postgres sql 'ALTER DATABASE closed ALLOW_CONNECTIONS true'
+PGDATABASE=closed sql 'BEGIN; LOCK TABLE kept; INSERT INTO kept VALUES (2); PREPARE TRANSACTION $$closed$$'
+PGDATABASE=postgres sql 'ALTER DATABASE closed ALLOW_CONNECTIONS false'
 sql "SELECT pg_create_restore_point('locked')" >/dev/null
 sql 'ROLLBACK PREPARED $$locks$$'
+PGDATABASE=postgres sql 'ALTER DATABASE closed ALLOW_CONNECTIONS true'
+PGDATABASE=closed sql 'ROLLBACK PREPARED $$closed$$'
+PGDATABASE=postgres sql 'ALTER DATABASE closed ALLOW_CONNECTIONS false'
 sql 'SELECT pg_switch_wal()' >/dev/null
 "$bin/pg_ctl" -D data -w -m fast stop >/dev/null

@@ -2,6 +2,7 @@
 
 mod chains;
 mod commands;
+mod extensions;
 mod faults;
 mod large;
 mod sections;
@@ -354,6 +355,8 @@ fn a_prepared_transaction_that_locks_a_table_is_named() {
     assert_eq!(drilled.code, 0, "{}", drilled.said);
     let prepared = drilled.record["restore"]["recovery"]["prepared"].to_string();
     assert!(prepared.contains("locks"), "{prepared}");
+    // Of a database that nobody may connect to.
+    assert!(prepared.contains("closed: closed"), "{prepared}");
 }
 
 /// Code of the backup would run while amcheck is created, and could answer in its place.

@@ -82,6 +82,29 @@ need_barman() {
     fi
 }
 
+# pgBackRest of Debian trixie, where PostgreSQL 17 is: an older one refuses it. It runs with the libraries beside it.
+need_pgbackrest_of_trixie() {
+    local tools
+    tools=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}/tools/trixie")
+    if [ ! -x "$tools/pgbackrest" ]; then
+        command -v mmdebstrap >/dev/null || install_packages mmdebstrap
+        say "unpacking pgBackRest of Debian trixie into $tools"
+        rm -rf "$tools"
+        mkdir -p "$tools"
+        mmdebstrap --quiet --variant=extract --include=pgbackrest trixie "$tools/root" 2>/dev/null ||
+            die "mmdebstrap could not unpack pgbackrest of trixie"
+        # It starts itself again by the name that it has.
+        cat >"$tools/pgbackrest" <<'END'
+#!/bin/sh
+own=$(realpath "$0")
+root=$(dirname "$own")/root/usr
+exec "$root/lib64/ld-linux-x86-64.so.2" --argv0 "$own" --library-path "$root/lib/x86_64-linux-gnu" "$root/bin/pgbackrest" "$@"
+END
+        chmod 755 "$tools/pgbackrest"
+    fi
+    export REDRILL_TRIXIE=$tools
+}
+
 # PostgreSQL 16 with pgvector, for the tests of a local server that is not of the system.
 need_postgres_16() {
     need_pypi postgres-16 pgserver==0.1.4

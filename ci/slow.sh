@@ -6,6 +6,9 @@
 #     ci/slow.sh drill::encodings   what matches, as `cargo test` does
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. ci/setup.sh
+need_pgbackrest_of_trixie
+
 # What other scripts run, and what is no test by itself.
 others=(
     broken::every_fault_is_caught_and_nothing_harmless_alarms

@@ -5,7 +5,7 @@
 //! the server's run is free by then.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
@@ -76,6 +76,11 @@ pub fn made_by_postgres(script: &str) -> PathBuf {
 
 /// The same with the programs of this major version, in its image: what the script leaves in `$1`, without the folders of a cluster.
 pub fn made_in_image(major: u32, script: &str) -> PathBuf {
+    made_in_image_with(major, None, script)
+}
+
+/// The same with a folder of this machine in it, at `/tools`.
+pub fn made_in_image_with(major: u32, tools: Option<&Path>, script: &str) -> PathBuf {
     let folder = folder();
     let script = format!(
         "exec 3>&1 >&2\nmkdir /tmp/made\nset -- /tmp/made\n{script}\n\
@@ -83,6 +88,7 @@ pub fn made_in_image(major: u32, script: &str) -> PathBuf {
     );
     let mut made = Command::new("docker");
     made.args(["run", "--rm", "--network", "none", "--user", "postgres"]);
+    made.args(tools.map(|tools| format!("--volume={}:/tools:ro", tools.display())));
     made.args([&format!("redrill/postgres:{major}"), "bash", "-c", &script]);
     let made = made.output().unwrap();
     assert!(

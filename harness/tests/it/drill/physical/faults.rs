@@ -263,16 +263,41 @@ fn a_tablespace_that_is_missing_is_named() {
 }
 
 /// The server of a build with other blocks would be needed.
-#[test]
-fn a_backup_with_another_block_size_is_inconclusive() {
-    let copy = Copy::make();
-    edit(&copy, |files| {
+/// Rewrites `pg_control`, with its checksum, and removes the manifest.
+fn edit_control(copy: &Copy, change: impl FnOnce(&mut [u8])) {
+    edit(copy, |files| {
         let control = files.get_mut("global/pg_control").unwrap();
-        control[216..220].copy_from_slice(&16_384_u32.to_le_bytes());
+        change(control);
         let version = u32::from_le_bytes(control[8..12].try_into().unwrap());
         let end = if version < 1800 { 288 } else { 292 };
         let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &control[..end]);
         control[end..end + 4].copy_from_slice(&u32::try_from(sum).unwrap().to_le_bytes());
+    });
+}
+
+/// The first is what newer versions of pgBackRest write.
+#[rstest]
+#[case::invalidated(0xDEAD, 0, "PROVEN")]
+#[case::older(0x1_0000, 10, "a checkpoint up to 0/10000, the newest in pg_control")]
+fn the_newest_checkpoint_is_not_older_than_the_backup(
+    #[case] checkpoint: u64,
+    #[case] code: i32,
+    #[case] says: &str,
+) {
+    let copy = Copy::make();
+    edit_control(&copy, |control| {
+        control[32..40].copy_from_slice(&checkpoint.to_le_bytes());
+    });
+    let drilled = copy.drill("local", "target = \"immediate\"", &orders(3000));
+    assert_eq!(drilled.code, code, "{}", drilled.said);
+    assert!(drilled.said.contains(says), "{}", drilled.said);
+}
+
+#[test]
+fn a_backup_with_another_block_size_is_inconclusive() {
+    let copy = Copy::make();
+    edit_control(&copy, |control| {
+        control[216..220].copy_from_slice(&16_384_u32.to_le_bytes());
     });
     let drilled = copy.drill("local", "target = \"immediate\"", &orders(3000));
     assert_eq!(drilled.code, 3, "{}", drilled.said);

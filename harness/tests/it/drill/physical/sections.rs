@@ -96,6 +96,45 @@ fn pgbackrest_backups_are_proven(
     );
 }
 
+static OF_17: LazyLock<PathBuf> = LazyLock::new(|| {
+    let script = include_str!("pgbackrest.sh");
+    let script = format!("export PATH=/tools:$PATH\n{CLUSTER}{script}");
+    shared::made_in_image_with(17, Some(&trixie()), &script)
+});
+
+/// The folder of pgBackRest from the suite of PostgreSQL 17.
+fn trixie() -> PathBuf {
+    let tools = std::env::var_os("REDRILL_TRIXIE");
+    PathBuf::from(
+        tools.expect("`. ci/setup.sh; need_pgbackrest_of_trixie` installs it and names its folder"),
+    )
+}
+
+/// A server of 17 with the pgBackRest of its own suite.
+#[rstest]
+#[case::latest("repo", "", "", LATEST, "1006")]
+#[case::incremental("repo", "", "", "target = \"immediate\"", "1002")]
+#[case::early_time("repo", "", "", "time = early", "1001")]
+#[case::encrypted("secret", ENCRYPTED, KEY, LATEST, "1006")]
+#[ignore = "slow: ci/slow.sh"]
+fn backups_of_17_are_proven(
+    #[case] name: &str,
+    #[case] conf: &str,
+    #[case] keys: &str,
+    #[case] recovery: &str,
+    #[case] rows: &str,
+) {
+    let repository = Repository::copy_of(&OF_17, name);
+    std::fs::write(repository.path("key"), "correct-horse").unwrap();
+    let early = std::fs::read_to_string(OF_17.join("early")).unwrap();
+    let recovery = recovery.replace("early", early.trim());
+    let keys = format!("program = {:?}\n{keys}", trixie().join("pgbackrest"));
+    let drilled = drill_pgbackrest(&repository, "container", conf, &keys, [&recovery, rows]);
+    assert_proven(&drilled);
+    let version = drilled.record["server"]["version"].as_str().unwrap();
+    assert!(version.starts_with("17."), "{version}");
+}
+
 /// Neither the file nor a report has the key.
 #[test]
 fn encrypted_repositories_are_proven() {

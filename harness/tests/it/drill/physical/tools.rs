@@ -1,7 +1,7 @@
 //! Base backups and WAL that real tools fetch by commands: pgBackRest and barman-cloud.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -48,9 +48,14 @@ const PLAIN: Changes<'_> = Changes {
 
 impl Repository {
     pub fn copy(name: &str) -> Self {
+        Self::copy_of(&PGBACKREST, name)
+    }
+
+    /// A copy of one that another fixture made.
+    pub fn copy_of(made: &Path, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut copy = Command::new("cp");
-        copy.arg("-a").arg(PGBACKREST.join(name));
+        copy.arg("-a").arg(made.join(name));
         copy.arg(folder.path().join("repo"));
         assert!(copy.status().unwrap().success());
         Self(folder)

@@ -12,6 +12,8 @@ use redrill::report::{json, rehearsal_reports};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::wait_until_handled;
+
 /// Where runs keep what they start; short, since sockets lie in it.
 const WORK: &str = "/tmp";
 
@@ -162,6 +164,7 @@ impl Redrill {
         let mut command = self.command(&arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = child.spawn().unwrap();
+        wait_until_handled(&child, Signal::SIGINT);
         std::thread::sleep(while_);
         let id = Pid::from_raw(i32::try_from(child.id()).unwrap());
         kill(id, Signal::SIGINT).unwrap();

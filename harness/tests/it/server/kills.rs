@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::drill::{Drill, PROVIDERS, report, usable};
+use crate::support::wait_until_handled;
 
 /// A restore that takes its time, so that every moment of a run can be met.
 const SLOW: &str = "CREATE TABLE public.t (x integer);
@@ -20,14 +21,6 @@ SELECT pg_catalog.pg_sleep(4);";
 const CHECK: &str = "[[check.row-count]]\ntable = \"public.t\"\nexact = 2\n";
 /// From before anything is started to the middle of the restore, in milliseconds after signals are handled; the first, after the begin.
 const MOMENTS: [u64; 4] = [10, 100, 700, 2500];
-
-/// Whether a program handles a signal by now.
-fn handles(child: &Child, signal: Signal) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let handled = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let handled = u64::from_str_radix(handled.unwrap().trim(), 16).unwrap();
-    handled & (1 << (signal as i32 - 1)) != 0
-}
 
 fn send(child: &Child, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
@@ -46,10 +39,8 @@ async fn a_signal_tears_down_and_still_reports() {
         {
             let reports = drill.reports(&format!("{provider}-{moment}"));
             let child = drill.begin(provider, &reports);
-            let began = Instant::now();
-            while moment != MOMENTS[0] && !handles(&child, signal) {
-                assert!(began.elapsed() < Duration::from_secs(60), "{signal}");
-                std::thread::sleep(Duration::from_millis(5));
+            if moment != MOMENTS[0] {
+                wait_until_handled(&child, signal);
             }
             std::thread::sleep(Duration::from_millis(moment));
             send(&child, signal);

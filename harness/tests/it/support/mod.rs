@@ -6,11 +6,13 @@ pub mod shared;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use nix::sys::signal::Signal;
 use redrill::backup::inspect::Inspection;
 use redrill::backup::source::{Rules, newest, path};
 use redrill::backup::spool::Spool;
@@ -99,6 +101,21 @@ pub fn digests(folder: &Path) -> BTreeMap<PathBuf, String> {
         }
     }
     all
+}
+
+/// Waits until a program handles a signal, which ends it before: on a busy machine that takes a while.
+pub fn wait_until_handled(child: &Child, signal: Signal) {
+    let began = Instant::now();
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let handled = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let handled = u64::from_str_radix(handled.unwrap().trim(), 16).unwrap();
+        if handled & (1 << (signal as i32 - 1)) != 0 {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{signal}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Whether a process with these words runs.

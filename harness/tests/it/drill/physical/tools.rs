@@ -151,8 +151,11 @@ fn stages(drilled: &Drilled) -> String {
 #[rstest]
 #[case::latest("repo", Changes { provider: "container", ..PLAIN })]
 #[case::latest_local("repo", PLAIN)]
+#[ignore = "slow: ci/slow.sh"]
 #[case::incremental("repo", Changes { recovery: "target = \"immediate\"", rows: 1002, ..PLAIN })]
+#[ignore = "slow: ci/slow.sh"]
 #[case::time("repo", Changes { recovery: "time = TIME", rows: 1003, ..PLAIN })]
+#[ignore = "slow: ci/slow.sh"]
 #[case::encrypted("secret", Changes { both: ENCRYPTED, keys: Some(["correct-horse"; 2]), ..PLAIN })]
 fn pgbackrest_backups_are_proven(#[case] name: &str, #[case] changes: Changes<'_>) {
     let repository = Repository::copy(name);

@@ -34,6 +34,7 @@ moment() { sql "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD
 # Backups are selected by whole seconds.
 sleep 1.1
 moment >early
+sql 'SELECT pg_current_wal_insert_lsn()' >early_lsn
 sql 'INSERT INTO orders VALUES (1002)'
 tool --repo=1 --type=incr backup
 tool --repo=2 --type=full backup

@@ -63,8 +63,9 @@ fn moment(name: &str) -> String {
 #[case::immediate("local", "", "target = \"immediate\"", "1002")]
 #[case::older("local", "set = FULL", "target = \"immediate\"", "1000")]
 #[case::time("local", "", "time = time", "1003")]
-// The newest backup is younger than this.
+// The newest backup is younger than these.
 #[case::early_time("local", "", "time = early", "1001")]
+#[case::early_lsn("local", "", "lsn = early_lsn", "1001")]
 #[case::own_program("local", "program = \"./tool\"", LATEST, "1006")]
 #[case::options("local", "options = [\"--process-max=2\"]", LATEST, "1006")]
 fn pgbackrest_backups_are_proven(
@@ -75,9 +76,10 @@ fn pgbackrest_backups_are_proven(
 ) {
     let repository = Repository::copy("repo");
     let keys = keys.replace("FULL", &format!("{:?}", repository.full()));
-    let recovery = match recovery.strip_prefix("time = ") {
-        Some(name) => format!("time = {}", moment(name)),
-        None => recovery.to_owned(),
+    let recovery = match recovery.split_once(" = ") {
+        Some(("time", name)) => format!("time = {}", moment(name)),
+        Some(("lsn", name)) => format!("lsn = {:?}", moment(name)),
+        _ => recovery.to_owned(),
     };
     if keys.contains("./tool") {
         let tool = Command::new("sh")
